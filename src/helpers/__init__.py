@@ -1,0 +1,1 @@
+"""Tools that measure flatness, simplicity and weakness in stacks of small ReLU networks."""

@@ -1,0 +1,1 @@
+"""Weakness: how much room a learned statement leaves for what has not been seen."""
