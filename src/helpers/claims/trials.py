@@ -1,0 +1,7 @@
+"""Claims of Part III, The experiments, and Part IV, Stress tests."""
+
+from __future__ import annotations
+
+from helpers.claims.types import Claim
+
+CLAIMS: tuple[Claim, ...] = ()
