@@ -1,0 +1,155 @@
+"""Where cells are computed: this process, worker processes, or a Dask cluster that already runs.
+
+Each engine takes a function and a list of tasks and yields (index, result) as tasks finish, in any
+order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, TypeVar
+
+from helpers.errors import UserError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+LOST_WORKERS = 3  # how often a task may lose its worker before the task itself is suspected
+
+
+def stream(
+    function: Callable[[Task], Result], tasks: Sequence[Task], engine: str, workers: int = 1
+) -> Generator[tuple[int, Result], None, None]:
+    """Yield (index, function(tasks[index])) as they finish, on the engine that `engine` names.
+
+    `local` is this process, `process` is `workers` processes, and anything with '://' is the
+    address of a running Dask scheduler. `function` must be importable on the workers.
+
+    Raises UserError for an unknown engine, an unreachable scheduler, or a task that keeps losing
+    workers; whatever `function` raises comes through.
+    """
+    if engine == "local":
+        return _in_this_process(function, tasks)
+    if engine == "process":
+        return _on_processes(function, tasks, workers)
+    if "://" in engine:
+        return _on_cluster(function, tasks, engine)
+    raise UserError(
+        f"unknown engine '{engine}'; expected local, process, or a scheduler's address such as "
+        "tcp://host:8786"
+    )
+
+
+def _in_this_process(
+    function: Callable[[Task], Result], tasks: Sequence[Task]
+) -> Generator[tuple[int, Result], None, None]:
+    for index, task in enumerate(tasks):
+        yield index, function(task)
+
+
+def _on_processes(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
+) -> Generator[tuple[int, Result], None, None]:
+    from joblib.externals.loky import as_completed, get_reusable_executor
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    if workers < 1:
+        raise UserError(f"{workers} workers asked for; expected at least 1")
+    left = dict(enumerate(tasks))
+    losses = 0
+    while left:
+        executor = get_reusable_executor(max_workers=workers)
+        futures = {executor.submit(function, task): index for index, task in left.items()}
+        try:
+            for future in as_completed(futures):
+                result = future.result()
+                index = futures.pop(future)
+                del left[index]
+                yield index, result
+        except (
+            BrokenProcessPool
+        ) as error:  # a worker was killed, and its pool with it: start another
+            losses += 1
+            if losses > LOST_WORKERS:
+                raise UserError(
+                    f"worker processes were killed {losses} times ({len(left)} cells left), most "
+                    "often for want of memory; finished rows are kept; run again with fewer workers"
+                ) from error
+        finally:
+            executor.shutdown(wait=True, kill_workers=bool(left))
+
+
+def _on_cluster(
+    function: Callable[[Task], Result], tasks: Sequence[Task], address: str
+) -> Generator[tuple[int, Result], None, None]:
+    from distributed import Client, as_completed
+    from distributed.scheduler import KilledWorker
+
+    gone = UserError(
+        f"the Dask scheduler at {address} cannot be reached; finished rows are kept; start it "
+        "(`dask scheduler`) with at least one worker, then run the same command to resume"
+    )
+    try:
+        client = Client(address, timeout="10s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise gone from error
+    try:
+        _check_workers(client, address)
+        futures = client.map(function, tasks, pure=False, retries=0)
+        index_of = {future.key: index for index, future in enumerate(futures)}
+        for future in as_completed(futures):
+            if future.status == "cancelled":
+                raise gone
+            try:
+                result = future.result(timeout=60)
+            except KilledWorker as error:
+                raise UserError(
+                    f"a cell killed its Dask worker again and again ({error}), most often for "
+                    "want of memory; finished rows are kept; run again with larger workers"
+                ) from error
+            except TimeoutError as error:
+                raise gone from error
+            future.release()
+            yield index_of[future.key], result
+    finally:
+        with contextlib.suppress(Exception):
+            client.close(timeout=5)
+
+
+def _check_workers(client: Any, address: str) -> None:
+    """Fail early when workers cannot import this package."""
+    found = client.run(_import_here)
+    if not found:
+        raise UserError(
+            f"the Dask scheduler at {address} has no workers; start some "
+            f"(`dask worker {address} --nthreads 1`), then run the same command"
+        )
+    broken = [worker for worker, problem in found.items() if problem]
+    if broken:
+        raise UserError(
+            f"Dask worker {broken[0]} cannot import helpers ({found[broken[0]]}); "
+            "install this book in the workers' environment (`pip install -e .`)"
+        )
+
+
+def _import_here() -> str:
+    try:
+        import helpers  # noqa: F401
+    except ImportError as error:
+        return str(error)
+    return ""
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread, so that sums are taken in the same order whatever the engine."""
+    import torch
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(before)

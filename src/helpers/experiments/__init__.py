@@ -1,0 +1,119 @@
+"""The book's protocols by name, and the one call by which a chapter gets a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from helpers import results, spotchecks, sweeps
+from helpers.errors import UserError
+from helpers.profiles import choose_profile
+from helpers.results import Table
+from helpers.sweeps import Experiment
+
+TABLES = results.BUILD / "tables"
+
+
+def _registry() -> dict[str, Experiment]:
+    protocols: list[Experiment] = []
+    return {protocol.name: protocol for protocol in protocols}
+
+
+EXPERIMENTS: dict[str, Experiment] = _registry()
+
+
+def find(name: str) -> Experiment:
+    """Return the protocol of a table.
+
+    Raises UserError for an unknown name.
+    """
+    if name not in EXPERIMENTS:
+        raise UserError(f"unknown table '{name}'; expected one of {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]
+
+
+def table(name: str, profile: str = "laptop", device: str = "auto") -> Table:
+    """Return a table as the profile has it.
+
+    `laptop` reads the published table from results/ and checks it; `smoke` computes a tiny copy
+    once and keeps it; `paper` computes every row that is not yet computed by the present code.
+
+    Raises UserError for an unknown name or profile, or a published table that fails its checks.
+    """
+    experiment = find(name)
+    if choose_profile(profile) == "laptop":
+        return results.read(name, protocol=experiment)
+    return compute(name, profile, device=device, progress=False, wait=True)
+
+
+def compute(
+    name: str,
+    profile: str = "paper",
+    *,
+    engine: str = "local",
+    workers: int = 1,
+    device: str = "auto",
+    progress: bool = True,
+    wait: bool = False,
+) -> Table:
+    """Compute a table under _build/tables/PROFILE, resuming what an earlier run left.
+
+    `smoke` is the tiny copy; any other profile is the full protocol. See `sweeps.run` for the
+    engines.
+    """
+    experiment = find(name)
+    smoke = choose_profile(profile) == "smoke"
+    return sweeps.run(
+        experiment.smoke() if smoke else experiment,
+        engine=engine,
+        workers=workers,
+        device=device,
+        folder=folder_of(profile),
+        progress=progress,
+        wait=wait,
+    )
+
+
+def publish(name: str) -> Path:
+    """Copy a finished table of the paper profile into results/ and return its path.
+
+    Raises UserError when the table is not finished, fails its checks, or is of older code.
+    """
+    experiment = find(name)
+    finished = results.read(name, folder_of("paper"), protocol=experiment)
+    if not spotchecks.is_current(experiment, finished):
+        raise UserError(
+            f"table '{name}' was computed by older code; run `python -m helpers run {name}` first"
+        )
+    return results.write(name, finished.frame, finished.provenance)
+
+
+def verify(name: str, cells: int = 3, device: str = "auto") -> pd.DataFrame:
+    """Compute a few cells of a published table again; record in its provenance that they agree."""
+    return spotchecks.verify(find(name), cells=cells, device=device)
+
+
+def accept(name: str, cells: int = 2, device: str = "auto") -> int:
+    """Keep an unfinished sweep's rows across a change of code that a sample shows harmless."""
+    return spotchecks.accept(find(name), cells=cells, folder=folder_of("paper"), device=device)
+
+
+def status() -> pd.DataFrame:
+    """List every table: is it published, by the present code, and how far has its sweep come."""
+    rows = []
+    for name, experiment in EXPERIMENTS.items():
+        done, cells = sweeps.progress_of(experiment, folder_of("paper"))
+        try:
+            published = results.read(name, protocol=experiment)
+            state = "current" if spotchecks.is_current(experiment, published) else "older code"
+        except UserError as error:
+            missing = not (results.RESULTS / f"{name}.csv").is_file()
+            state = "not published" if missing else str(error)
+        rows.append({"table": name, "published": state, "cells_done": done, "cells": cells})
+    return pd.DataFrame(rows)
+
+
+def folder_of(profile: str) -> Path:
+    """Return where tables of a profile are computed: the smoke copies apart from the full ones."""
+    return TABLES / ("smoke" if choose_profile(profile) == "smoke" else "paper")

@@ -1,0 +1,283 @@
+"""Published tables: a CSV and, beside it, a JSON that says where every number came from.
+
+The JSON carries the SHA-256 of the CSV, so that a table edited by hand, cut short, or written by
+half is refused by name instead of being believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import platform
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from helpers.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "results"
+BUILD = ROOT / "_build"
+
+REQUIRED = (
+    "table",
+    "protocol",
+    "seeds",
+    "versions",
+    "hardware",
+    "device",
+    "wall_seconds",
+    "commit",
+    "date",
+    "code_fingerprint",
+    "columns",
+    "rows",
+    "csv_sha256",
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A tidy frame, one row per network or cell, and the provenance it was published with."""
+
+    frame: pd.DataFrame
+    provenance: dict[str, Any]
+
+
+def provenance(
+    protocol: Any,
+    *,
+    seeds: Sequence[int],
+    device: str,
+    wall_seconds: float,
+    code_fingerprint: str,
+    **extra: Any,
+) -> dict[str, Any]:
+    """Collect what a reader needs to judge or repeat a table.
+
+    `protocol` is a dataclass or a mapping; `wall_seconds` is the time spent computing rows, summed
+    over workers. `extra` items are kept as they are and must be JSON.
+    """
+    return {
+        "protocol": as_json(protocol),
+        "seeds": [int(seed) for seed in seeds],
+        "versions": _versions(),
+        "hardware": _hardware(),
+        "device": device,
+        "wall_seconds": round(float(wall_seconds), 1),
+        "commit": _commit(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "code_fingerprint": code_fingerprint,
+        **extra,
+    }
+
+
+def write(
+    name: str, frame: pd.DataFrame, provenance: Mapping[str, Any], folder: Path | None = None
+) -> Path:
+    """Write a table and its provenance, and return the path of the CSV.
+
+    Rows are sorted by their text and whole-number columns, floats are printed with the fewest
+    digits that read back as the same float, so two runs differ in git only where numbers do. Each
+    file appears complete or not at all; between the two, the checksum tells a torn pair apart.
+
+    Raises UserError when the provenance lacks an entry or the disk refuses.
+    """
+    folder = RESULTS if folder is None else Path(folder)
+    frame = _sorted(_plain_types(frame))
+    text = frame.to_csv(index=False, lineterminator="\n")
+    entry = {
+        "table": name,
+        "command": command(name),
+        **provenance,
+        "columns": {str(column): _kind(frame[column]) for column in frame.columns},
+        "rows": len(frame),
+        "csv_sha256": _digest(text.encode()),
+    }
+    missing = [key for key in REQUIRED if key not in entry]
+    if missing:
+        raise UserError(
+            f"provenance of table '{name}' lacks {', '.join(missing)}; "
+            "expected the dictionary that helpers.results.provenance(...) makes"
+        )
+    path = folder / f"{name}.csv"
+    write_text(path, text)
+    write_text(folder / f"{name}.json", _pretty(entry) + "\n")
+    return path
+
+
+def read(name: str, folder: Path | None = None, protocol: Any = None) -> Table:
+    """Read a table after checking it against its provenance.
+
+    With `protocol` (a dataclass or mapping) the table must also have been made by that protocol.
+
+    Raises UserError for a table that is missing, edited, cut short, or made by another protocol,
+    naming the command that makes it again.
+    """
+    folder = RESULTS if folder is None else Path(folder)
+    path, record_path = folder / f"{name}.csv", folder / f"{name}.json"
+    mend = f"run `{command(name)}` to make it again"
+    for file in (path, record_path):
+        if not file.is_file():
+            raise UserError(f"results table '{name}' has no {file.name} in {folder}; {mend}")
+    try:
+        record = json.loads(record_path.read_text(encoding="utf-8"))
+        missing = [key for key in REQUIRED if key not in record]
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise UserError(
+            f"provenance {record_path.name} is not readable JSON ({error}); {mend}"
+        ) from error
+    if missing:
+        raise UserError(f"provenance {record_path.name} lacks {', '.join(missing)}; {mend}")
+    content = path.read_bytes().replace(b"\r\n", b"\n")  # a checkout may have changed line ends
+    if _digest(content) != record["csv_sha256"] or record["table"] != name:
+        raise UserError(
+            f"results table {path.name} is not the one its provenance describes (edited, cut "
+            f"short, or half written): checksum {_digest(content)[:12]}, expected "
+            f"{str(record['csv_sha256'])[:12]}; {mend}, or restore both files from git"
+        )
+    frame = _parse(content, record["columns"])
+    if len(frame) != record["rows"]:
+        raise UserError(
+            f"results table {path.name} has {len(frame)} rows, its provenance says "
+            f"{record['rows']}; {mend}"
+        )
+    if protocol is not None and record["protocol"] != as_json(protocol):
+        changed = _differences(record["protocol"], as_json(protocol))
+        raise UserError(
+            f"results table '{name}' was made by another protocol (differs in {changed}); {mend}"
+        )
+    return Table(frame, record)
+
+
+def command(name: str) -> str:
+    """Name the command that computes a table and publishes it."""
+    return f"python -m helpers run {name} --publish"
+
+
+def as_json(value: Any) -> Any:
+    """Return a dataclass or mapping as the plain lists and dictionaries JSON reads back."""
+    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    return json.loads(json.dumps(plain))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it appears whole or not at all.
+
+    Raises UserError when the disk is full or read-only; the old file, if any, stays.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file of bytes as `write_text` does."""
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, raw = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        temporary = Path(raw)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)  # mkstemp's 0600 would hide the table from other users
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path} ({error.strerror or error}); nothing was changed; "
+            "free space or choose a writable folder, then run the same command again"
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _pretty(entry: Mapping[str, Any]) -> str:
+    """Print JSON with one entry a line, but a list of plain values on one line."""
+    text = json.dumps(entry, indent=1, ensure_ascii=False)
+    flat = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]")
+    return flat.sub(lambda found: "[" + re.sub(r",\n\s*", ", ", found[1]) + "]", text)
+
+
+def _plain_types(frame: pd.DataFrame) -> pd.DataFrame:
+    kinds = {"bool": "bool", "int": "int64", "float": "float64", "text": "str"}
+    return frame.astype({column: kinds[_kind(frame[column])] for column in frame.columns})
+
+
+def _kind(column: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(column):
+        return "bool"
+    if pd.api.types.is_integer_dtype(column):
+        return "int"
+    return "float" if pd.api.types.is_float_dtype(column) else "text"
+
+
+def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
+    exact = [column for column in frame.columns if _kind(frame[column]) in ("text", "int")]
+    ordered = frame.sort_values(exact, kind="stable") if exact else frame
+    return ordered.reset_index(drop=True)
+
+
+def _parse(content: bytes, columns: Mapping[str, str]) -> pd.DataFrame:
+    raw = pd.read_csv(
+        io.BytesIO(content),
+        float_precision="round_trip",
+        keep_default_na=False,
+        na_values={name: [""] for name, kind in columns.items() if kind == "float"},
+        dtype={name: "str" for name, kind in columns.items() if kind == "text"},
+    )
+    return _plain_types(
+        raw.astype({n: "float64" for n, kind in columns.items() if kind == "float"})
+    )
+
+
+def _differences(old: Any, new: Any) -> str:
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return "its whole form"
+    return ", ".join(sorted(key for key in old | new if old.get(key) != new.get(key)))
+
+
+def _versions() -> dict[str, str]:
+    named = ("torch", "numpy", "scipy", "pandas")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in named}
+
+
+def _hardware() -> str:
+    model = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        lines = information.read_text(errors="replace").splitlines()
+        model = next(
+            (x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), model
+        )
+    return f"{model}, {os.cpu_count()} logical cores, {platform.system()}"
+
+
+def _commit() -> str:
+    """Name the commit of this checkout, with '+' when tracked source files differ from it."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no", "src") else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip()

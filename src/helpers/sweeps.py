@@ -1,0 +1,267 @@
+"""Run an experiment as a list of independent cells: resumable, on one core or on a cluster.
+
+A cell carries everything its rows depend on, so a row is identified by its cell and by the
+fingerprint of the code that computed it. Change a learning rate or a line of the trainer, and the
+rows it touches are computed again, and no others. Rows are appended to a file and forced to disk as
+cells finish: killed at any moment, a sweep loses at most the cells in flight.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import pandas as pd
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from helpers import results
+from helpers.device import choose_device
+from helpers.engines import one_thread, stream
+from helpers.errors import UserError
+from helpers.fingerprint import code_fingerprint
+from helpers.rowstore import CellResult, Outcome, RowStore, cell_key, only_one
+
+WORK = results.BUILD / "sweeps"
+MAX_STACK = 25
+
+__all__ = ["CellResult", "Experiment", "change", "fingerprint", "progress_of", "run"]
+
+
+class Experiment(ABC):
+    """A protocol: subclass it as a frozen dataclass whose fields are its settings.
+
+    `key` names the columns that tell rows apart. `tolerance` is the relative difference up to which
+    a row computed again, on other hardware or another engine, counts as the same.
+    """
+
+    key: ClassVar[tuple[str, ...]] = ("dataset", "n", "regime", "seed")
+    tolerance: ClassVar[float] = 1e-3
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name of the table."""
+
+    @abstractmethod
+    def cells(self) -> Sequence[Any]:
+        """List the cells: frozen dataclasses of plain values that carry all a row depends on."""
+
+    @staticmethod
+    @abstractmethod
+    def run_cell(cell: Any, device: str) -> CellResult:
+        """Compute one cell; random numbers come from seeds in the cell alone."""
+
+    @classmethod
+    def run_stack(cls, cells: Sequence[Any], device: str) -> list[CellResult]:
+        """Compute several cells at once; override it where a GPU trains a stack of networks."""
+        return [cls.run_cell(cell, device) for cell in cells]
+
+    def stack_key(self, cell: Any) -> Any:
+        """Say which cells may share a stack on a GPU: those of equal key. By default none do."""
+        return cell
+
+    @abstractmethod
+    def smoke(self) -> Self:
+        """Return a copy that runs in seconds: tiny, but through the same code."""
+
+    def assemble(self, found: Sequence[CellResult]) -> pd.DataFrame:
+        """Make the table from the cells' results, in the order of `cells()`."""
+        return pd.DataFrame([row for result in found for row in result.rows])
+
+    def cost(self, cell: Any) -> float:
+        """Guess the relative cost of a cell; only the time left that is shown depends on it."""
+        return 1.0
+
+
+def change(experiment: Experiment, settings: Mapping[str, Any]) -> Any:
+    """Return the protocol with some settings replaced.
+
+    Raises UserError for a setting that the protocol does not have.
+    """
+    known = [item.name for item in fields(experiment)]  # type: ignore[arg-type]
+    for name in settings:
+        if name not in known:
+            raise UserError(
+                f"protocol {type(experiment).__name__} has no field '{name}'; "
+                f"expected one of {', '.join(known)}"
+            )
+    tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+    return replace(experiment, **tuples)  # type: ignore[type-var]
+
+
+def fingerprint(experiment: Experiment) -> str:
+    """Fingerprint the code that computes one cell of this experiment."""
+    return _fingerprint(type(experiment))
+
+
+def run(
+    experiment: Experiment,
+    *,
+    engine: str = "local",
+    workers: int = 1,
+    device: str = "auto",
+    folder: Path | None = None,
+    progress: bool = True,
+    wait: bool = False,
+) -> results.Table:
+    """Compute the cells that are not yet computed, then write and return the table.
+
+    Rows are kept under `folder`/NAME/ and the finished table as `folder`/NAME.csv with its
+    provenance. `engine` is local, process (with `workers`), or a Dask scheduler's address; every
+    cell is computed by one thread, so on the CPU the engine does not change a row. With `wait`, a
+    sweep of the same table by another process is waited for instead of refused.
+
+    Raises UserError when another process sweeps this table, when the disk refuses, or when the
+    engine is lost; rows finished by then stay, and the same command resumes.
+    """
+    folder = WORK if folder is None else Path(folder)
+    cells = list(experiment.cells())
+    with only_one(folder / experiment.name, wait):
+        store = RowStore(folder / experiment.name)
+        code = fingerprint(experiment)
+        kept = store.load(code)
+        missing = [cell for cell in cells if cell_key(cell) not in kept]
+        if not missing and (table := _finished(experiment, folder, code)) is not None:
+            return table
+        groups = _groups(experiment, missing, _stack_size(device, engine))
+        tasks = [_Task(type(experiment), group, device, code) for group in groups]
+        with (
+            _bar(experiment, missing, progress) as advance,
+            closing(stream(_compute, tasks, engine, workers)) as finished,
+        ):
+            for index, outcomes in finished:
+                for cell, outcome in zip(groups[index], outcomes, strict=True):
+                    kept[cell_key(cell)] = store.append(cell, outcome, code)
+                    advance(cell)
+        records = [kept[cell_key(cell)] for cell in cells]
+        frame = experiment.assemble([store.result(record) for record in records])
+        entry = results.provenance(
+            experiment,
+            seeds=sorted({cell.seed for cell in cells if hasattr(cell, "seed")}),
+            device=", ".join(sorted({record["device"] for record in records})),
+            wall_seconds=sum(record["seconds"] for record in records),
+            code_fingerprint=code,
+            experiment=f"{type(experiment).__module__}.{type(experiment).__name__}",
+            cells=len(cells),
+        )
+        results.write(experiment.name, frame, entry, folder)
+    return results.read(experiment.name, folder)
+
+
+def progress_of(experiment: Experiment, folder: Path | None = None) -> tuple[int, int]:
+    """Count the cells computed so far, and all of them."""
+    store = RowStore((WORK if folder is None else Path(folder)) / experiment.name)
+    kept = store.load(fingerprint(experiment))
+    cells = experiment.cells()
+    return sum(cell_key(cell) in kept for cell in cells), len(cells)
+
+
+@dataclass(frozen=True)
+class _Task:
+    experiment: type[Experiment]
+    cells: tuple[Any, ...]
+    device: str
+    code: str
+
+
+def _compute(task: _Task) -> list[Outcome]:
+    """Compute one cell, or one stack of cells, where the engine put it."""
+    here = _fingerprint(task.experiment)
+    if here != task.code:
+        raise UserError(
+            f"worker on {socket.gethostname()} has other code than the machine that started the "
+            f"sweep ({here} against {task.code}); install the same commit on both"
+        )
+    start = time.perf_counter()
+    if len(task.cells) == 1:
+        found = [compute_cell(task.experiment, task.cells[0], task.device)]
+    else:
+        found = task.experiment.run_stack(task.cells, task.device)
+    each = (time.perf_counter() - start) / len(found)
+    return [Outcome(result, _device_name(task.device), each) for result in found]
+
+
+def compute_cell(kind: type[Experiment], cell: Any, device: str) -> CellResult:
+    with one_thread():
+        return kind.run_cell(cell, device)
+
+
+def _fingerprint(kind: type[Experiment]) -> str:
+    names = ["run_cell", *(["run_stack"] if "run_stack" in vars(kind) else [])]
+    return code_fingerprint(kind.__module__, *(f"{kind.__qualname__}.{name}" for name in names))
+
+
+def _stack_size(device: str, engine: str) -> int:
+    """Return how many networks share a stack: one in cache on a CPU, many on a GPU."""
+    if "://" in engine:  # the workers' devices are not this machine's
+        return MAX_STACK if device == "cuda" else 1
+    return MAX_STACK if choose_device(device).type == "cuda" else 1
+
+
+def _groups(experiment: Experiment, cells: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
+    if size == 1:
+        return [(cell,) for cell in cells]
+    together: dict[Any, list[Any]] = {}
+    for cell in cells:
+        together.setdefault(experiment.stack_key(cell), []).append(cell)
+    return [
+        tuple(group[start : start + size])
+        for group in together.values()
+        for start in range(0, len(group), size)
+    ]
+
+
+def _device_name(device: str) -> str:
+    chosen = choose_device(device)
+    if chosen.type == "cuda":
+        import torch
+
+        return f"cuda ({torch.cuda.get_device_name(chosen)})"
+    return chosen.type
+
+
+def _finished(experiment: Experiment, folder: Path, code: str) -> results.Table | None:
+    """Return the table in the work folder if it is whole and made by this protocol and code."""
+    try:
+        table = results.read(experiment.name, folder, protocol=experiment)
+    except UserError:
+        return None
+    return table if table.provenance["code_fingerprint"] == code else None
+
+
+@contextmanager
+def _bar(
+    experiment: Experiment, missing: Sequence[Any], show: bool
+) -> Iterator[Callable[[Any], None]]:
+    """Show cells done, time spent and time left; cells kept from before do not count as speed."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[done]}/{task.fields[all]} cells ·"),
+        TimeElapsedColumn(),
+        TextColumn("· left"),
+        TimeRemainingColumn(),
+    )
+    total = sum(experiment.cost(cell) for cell in missing)
+    done = 0
+    with Progress(*columns, disable=not show or not missing) as bar:
+        task = bar.add_task(experiment.name, total=total, done=0, all=len(missing))
+
+        def advance(cell: Any) -> None:
+            nonlocal done
+            done += 1
+            bar.update(task, advance=experiment.cost(cell), done=done)
+
+        yield advance
