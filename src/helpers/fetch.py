@@ -107,6 +107,7 @@ def unpack(payload: bytes, file: RawFile) -> bytes:
 
 
 def check_md5(archive: Path, file: RawFile) -> None:
+    """Check a compressed file against its published MD5; raise SourceError where they differ."""
     with archive.open("rb") as stream:
         found = hashlib.file_digest(stream, "md5").hexdigest()
     if found != file.archive_md5:
