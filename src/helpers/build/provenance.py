@@ -1,0 +1,110 @@
+"""What made the pages: commit, hardware, versions, and the measured times per chapter."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BUILD_VARIABLE = "HELPERS_BUILD"
+
+
+def now() -> str:
+    """Return the time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).replace(microsecond=0).isoformat()
+
+
+def commit_of(root: Path) -> str:
+    """Return the git commit of a folder, with '+changes' where files differ from it."""
+    head = _output_of("git", "-C", str(root), "rev-parse", "--short=12", "HEAD")
+    if not head:
+        return "unknown"
+    changed = _output_of("git", "-C", str(root), "status", "--porcelain", "--", ".")
+    return f"{head}+changes" if changed else head
+
+
+def hardware() -> dict[str, Any]:
+    """Return the processor, the cores that may be used, the memory (GB), and the GPU's name."""
+    import joblib
+    import psutil
+
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": joblib.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9),
+        "gpu": gpu_name(),
+    }
+
+
+def gpu_name() -> str | None:
+    """Return the name of the first NVIDIA GPU, or None. Does not import torch."""
+    if not shutil.which("nvidia-smi"):
+        return None
+    names = _output_of("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    return names.splitlines()[0] if names else None
+
+
+def build_folder() -> Path:
+    """Return the folder of the build that this process belongs to (default: _build of the book)."""
+    from helpers.build.project import find_project
+
+    named = os.environ.get(BUILD_VARIABLE)
+    return Path(named) if named else find_project().build
+
+
+def read_times(path: Path | None = None) -> dict[str, Any]:
+    """Return what the last build measured: profile, device, hardware and a record per chapter.
+
+    `path` defaults to chapters.json of the build. Raises UserError where there is none yet.
+    """
+    path = path or build_folder() / "chapters.json"
+    try:
+        times: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError("no times are measured yet; run `make book` first") from error
+    except ValueError as error:
+        raise UserError(f"{path.name} is damaged; delete it and run `make book` again") from error
+    return times
+
+
+def chapter_times(path: Path | None = None) -> pd.DataFrame:
+    """Return the measured cost of each chapter, a row per chapter in reading order.
+
+    Columns: chapter, seconds, peak_mb (the kernel and its children together), peak_process_mb,
+    cells, date and commit of the run. Raises UserError where no build has measured them yet.
+    """
+    import pandas as pd
+
+    rows = [{"chapter": name, **cost} for name, cost in read_times(path)["chapters"].items()]
+    columns = ["chapter", "seconds", "peak_mb", "peak_process_mb", "cells", "date", "commit"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    if platform.system() == "Darwin":
+        return _output_of("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor()
+    return platform.processor() or platform.machine()
+
+
+def _output_of(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,240 @@
+"""The command line: python -m helpers COMMAND.
+
+Heavy imports happen inside the commands, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from helpers.errors import UserError
+
+app = typer.Typer(
+    name="python -m helpers",
+    help="Build the book, fetch its data, run its experiments and print its ledger of claims.",
+    epilog="Errors are one line; --debug, with any command, shows the whole traceback.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+PROFILE_HELP = "smoke (seconds a chapter), laptop (minutes in all), or paper (all from nothing)."
+DEVICE_HELP = "auto, cpu, cuda or mps."
+ProfileOption = Annotated[str, typer.Option("--profile", "-p", envvar="PROFILE", help=PROFILE_HELP)]
+DeviceOption = Annotated[str, typer.Option("--device", "-d", envvar="DEVICE", help=DEVICE_HELP)]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", "-w", min=1, help="Processes at once; default: by cores and memory."),
+]
+
+DISK = {
+    errno.ENOSPC: "the disk is full; free some space and run the same command again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
+    errno.EROFS: "the disk is read-only; use a folder that can be written to",
+    errno.EACCES: "permission denied; use a folder that you may write to",
+    errno.EPERM: "not permitted; use a folder that you may write to",
+}
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Accept --debug before the command too; `main` acts on it."""
+
+
+@app.command(epilog="Example: python -m helpers data mnist fashion_mnist")
+def data(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Data sets; default: mnist fashion_mnist.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Cache folder; default: HELPERS_DATA or the user's cache.")
+    ] = None,
+) -> None:
+    """Fetch the data sets, or check that they are there, by checksum."""
+    from helpers.data import default_folder, load
+
+    console = Console()
+    console.print(f"data in {folder or default_folder()}", highlight=False, soft_wrap=True)
+    for name in names or ["mnist", "fashion_mnist"]:
+        with console.status(f"{name}: fetching and checking"):
+            found = load(name, folder=folder)
+        sizes = f"{len(found.train_images):,} training and {len(found.test_images):,} test images"
+        console.print(f"[green]✓[/] {name}: {sizes}", highlight=False)
+
+
+@app.command(
+    epilog="Examples: python -m helpers book · python -m helpers book --profile smoke 03 · "
+    "python -m helpers book --workers 1 --cell-timeout 3600"
+)
+def book(
+    chapters: Annotated[
+        list[str] | None,
+        typer.Argument(help="Run these alone (03 is enough), without building the site."),
+    ] = None,
+    profile: ProfileOption = "laptop",
+    device: DeviceOption = "auto",
+    workers: WorkersOption = None,
+    cell_timeout: Annotated[
+        float | None, typer.Option(min=1, help="Seconds one cell may take; default: by profile.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Run every chapter, changed or not.")] = False,
+    site: Annotated[bool, typer.Option(help="Build the site after the chapters.")] = True,
+    build_dir: Annotated[
+        Path | None, typer.Option(help="Where to build; default: _build beside _toc.yml.")
+    ] = None,
+) -> None:
+    """Run the chapters that have changed, with papermill, and build the site."""
+    from helpers.build.book import Options, build_book
+    from helpers.build.project import find_project
+
+    console = Console()
+    project = find_project(build_dir)
+    options = Options(
+        profile, device, workers, cell_timeout, tuple(chapters or ()), force, with_site=site
+    )
+    try:
+        tally = build_book(project, options, console)
+    except KeyboardInterrupt:
+        _say_error("interrupted: finished chapters are kept, and the same command resumes")
+        raise typer.Exit(130) from None
+    for failure in tally.failures:
+        _show_failure(console, failure)
+    if tally.failures:
+        count = f"{len(tally.failures)} failed, {len(tally.ran)} ran, {len(tally.reused)} unchanged"
+        if tally.skipped:
+            count += f", {len(tally.skipped)} not started (they read the others)"
+        _say_error(f"chapters: {count}; the site was left as it was")
+        raise typer.Exit(1)
+    site_note = ""
+    if site and not chapters:
+        site_note = f"; site {'built' if tally.site_built else 'up to date'}: "
+        site_note += os.path.relpath(project.html / "index.html")
+    console.print(
+        f"chapters: {len(tally.ran)} ran, {len(tally.reused)} unchanged{site_note}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command(epilog="Example: python -m helpers claims --profile laptop")
+def claims(profile: ProfileOption = "laptop") -> None:
+    """Print the ledger: every claim, the paper's number, ours, and the verdict."""
+    from helpers.claims import print_ledger
+    from helpers.profiles import choose_profile
+
+    print_ledger(_table_loader(choose_profile(profile)))
+
+
+@app.command(epilog="Example: python -m helpers bench trace · python -m helpers bench --list")
+def bench(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Benchmarks by name; default: all.")
+    ] = None,
+    list_only: Annotated[bool, typer.Option("--list", help="Only list them.")] = False,
+) -> None:
+    """Run the side-by-side timings in benchmarks/, one after the other, one thread each."""
+    from helpers.build.project import find_root
+
+    folder = find_root() / "benchmarks"
+    found = {p.stem: p for p in sorted(folder.glob("*.py")) if not p.name.startswith("_")}
+    if unknown := [name for name in names or () if name not in found]:
+        known = ", ".join(found) or "none yet"
+        raise UserError(f"no benchmark '{unknown[0]}' in benchmarks/; expected one of {known}")
+    console = Console()
+    if list_only:
+        for name in found:
+            console.print(name, highlight=False)
+        return
+    failed = []
+    for name in names or found:
+        console.rule(name)
+        environment = {"OMP_NUM_THREADS": "1", **os.environ}
+        done = subprocess.run([sys.executable, str(found[name])], env=environment, check=False)
+        if done.returncode:
+            failed.append(name)
+    if failed:
+        raise UserError(f"failed: {', '.join(failed)}; the output above says why")
+
+
+@app.command(epilog="Example: python -m helpers doctor")
+def doctor() -> None:
+    """Say what is wrong with this environment: versions, torch, data, browser, disk, memory."""
+    from helpers.doctor import examine
+
+    findings = examine()
+    console = Console()
+    signs = {"good": "[green]✓[/]", "note": "[yellow]•[/]", "bad": "[red]✗[/]"}
+    for finding in findings:
+        console.print(f"{signs[finding.level]} {finding.text}", highlight=False, soft_wrap=True)
+    if any(finding.level == "bad" for finding in findings):
+        raise typer.Exit(1)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app([each for each in given if each != "--debug"], prog_name="python -m helpers")
+    except UserError as error:
+        if debug:
+            raise
+        _say_error(str(error))
+    except OSError as error:
+        if debug or error.errno not in DISK:
+            raise
+        _say_error(f"cannot write {error.filename or 'a file'}: {DISK[error.errno]}")
+    sys.exit(1)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _say_error(text: str) -> None:
+    Console(stderr=True).print(f"[red]error:[/] {_escape(text)}", highlight=False, soft_wrap=True)
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _show_failure(console: Console, failure: Any) -> None:
+    """Print where a chapter failed: the cell's source and its traceback."""
+    from rich.syntax import Syntax
+    from rich.text import Text
+
+    console.print()
+    console.rule(f"[red]{_escape(failure.headline())}", align="left")
+    if failure.source:
+        console.print(
+            Syntax(failure.source, "python", line_numbers=True, background_color="default")
+        )
+    if failure.traceback:
+        console.print(Text.from_ansi(failure.traceback), soft_wrap=True)
+
+
+def _table_loader(profile: str) -> Any:
+    """Return the function that finds a table for the ledger."""
+    from helpers import results
+
+    def load(name: str) -> Any:
+        return results.read(name).frame
+
+    return load
