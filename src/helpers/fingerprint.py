@@ -20,6 +20,7 @@ NOT_COMPUTING = frozenset(
     for name in (
         *("results", "rowstore", "sweeps", "spotchecks", "engines", "fingerprint", "errors"),
         *("profiles", "device", "cli", "build", "plots", "tables", "claims", "reported", "source"),
+        *("fetch", "datasources", "downloads"),  # data files are verified by checksum
     )
 )
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -162,7 +163,7 @@ def _references(node: ast.stmt, module: _Module) -> Iterator[tuple[str, str]]:
     for inner in ast.walk(node):
         if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
             imported = imports.get(inner.value.id)
-            submodule = None if imported is None else _as_module(imported)
+            submodule = None if imported is None else _as_module(imported, module.name)
             if submodule is not None:  # `sharpness.hessian_trace`: only that name is reached
                 through_module.add(id(inner.value))
                 yield submodule, inner.attr
@@ -174,12 +175,12 @@ def _references(node: ast.stmt, module: _Module) -> Iterator[tuple[str, str]]:
                 yield _target(imports[inner.id])
 
 
-def _as_module(imported: tuple[str, str | None]) -> str | None:
+def _as_module(imported: tuple[str, str | None], importer: str) -> str | None:
+    """Return the full name of what was imported if it is a module of this book or the importer's."""
     module, name = imported
-    if name is None:
-        return module
-    if module.split(".")[0] != "helpers" and "." not in module:
-        return None
+    root = module.split(".", maxsplit=1)[0]
+    if name is None or root not in {"helpers", importer.split(".", maxsplit=1)[0]}:
+        return module if name is None else None
     full = f"{module}.{name}"
     try:
         return full if importlib.util.find_spec(full) is not None else None

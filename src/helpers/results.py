@@ -235,7 +235,6 @@ def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
 def _parse(content: bytes, columns: Mapping[str, str]) -> pd.DataFrame:
     raw = pd.read_csv(
         io.BytesIO(content),
-        float_precision="round_trip",
         keep_default_na=False,
         na_values={name: [""] for name, kind in columns.items() if kind == "float"},
         dtype={name: "str" for name, kind in columns.items() if kind == "text"},

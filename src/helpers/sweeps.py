@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -198,6 +199,7 @@ def compute_cell(kind: type[Experiment], cell: Any, device: str) -> CellResult:
         return kind.run_cell(cell, device)
 
 
+@cache  # as imported: the file may change under a running sweep, its code does not
 def _fingerprint(kind: type[Experiment]) -> str:
     names = ["run_cell", *(["run_stack"] if "run_stack" in vars(kind) else [])]
     return code_fingerprint(kind.__module__, *(f"{kind.__qualname__}.{name}" for name in names))

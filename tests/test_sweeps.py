@@ -1,0 +1,343 @@
+"""Sweeps: whatever happens to the process, the disk or a worker, the table comes out the same."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from toy_experiment import Toy
+
+from helpers import rowstore, spotchecks, sweeps
+from helpers.errors import UserError
+from helpers.fingerprint import code_fingerprint
+
+HERE = Path(__file__).parent
+SOURCE = HERE.parent / "src"
+RUN = """
+from pathlib import Path
+from toy_experiment import Toy
+from helpers import sweeps
+sweeps.run(Toy(seconds={seconds}), folder=Path({folder!r}), engine={engine!r}, workers={workers},
+           progress=False)
+"""
+
+
+@pytest.fixture
+def undisturbed(tmp_path_factory):
+    return sweeps.run(Toy(), folder=tmp_path_factory.mktemp("calm"), progress=False).frame
+
+
+def run_toy(folder, **options):
+    return sweeps.run(Toy(), folder=folder, progress=False, **options)
+
+
+def start(folder, seconds=0.2, engine="local", workers=1, **environment):
+    code = RUN.format(seconds=seconds, folder=str(folder), engine=engine, workers=workers)
+    path = os.pathsep.join([str(HERE), str(SOURCE)])
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def rows_on_disk(folder):
+    file = folder / "toy" / "rows.jsonl"
+    return file.read_bytes().count(b"\n") if file.is_file() else 0
+
+
+def wait_for(condition, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def computed(log):
+    return [int(line.split()[1]) for line in log.read_text().splitlines()]
+
+
+def test_diverged_network_is_a_row(undisturbed):
+    assert undisturbed.loc[undisturbed["diverged"], "seed"].tolist() == [7]
+    assert undisturbed["mean"].isna().sum() == 1
+
+
+def test_rows_do_not_depend_on_the_engine(tmp_path, undisturbed):
+    table = run_toy(tmp_path, engine="process", workers=2)
+    pd.testing.assert_frame_equal(table.frame, undisturbed, check_exact=True)
+
+
+def test_finished_sweep_computes_nothing_again(tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    monkeypatch.setenv("TOY_LOG", str(log))
+    first = run_toy(tmp_path)
+    (tmp_path / "toy.csv").unlink()  # even without the table: the rows are there
+    second = run_toy(tmp_path)
+    assert sorted(computed(log)) == list(range(8))
+    pd.testing.assert_frame_equal(first.frame, second.frame, check_exact=True)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_killed_sweep_resumes_and_loses_only_the_cell_in_flight(tmp_path, how):
+    log = tmp_path / "log"
+    process = start(tmp_path, TOY_LOG=str(log))
+    wait_for(lambda: rows_on_disk(tmp_path) >= 3)
+    process.send_signal(how)
+    process.wait(timeout=20)
+    kept = rows_on_disk(tmp_path)
+    assert 3 <= kept < 8
+    os.environ["TOY_LOG"] = str(log)
+    try:
+        table = sweeps.run(Toy(seconds=0.2), folder=tmp_path, progress=False)
+    finally:
+        del os.environ["TOY_LOG"]
+    assert len(computed(log)) <= 8 + 1  # at most the cell in flight was computed twice
+    calm = sweeps.run(Toy(seconds=0.2), folder=tmp_path / "calm", progress=False)
+    pd.testing.assert_frame_equal(table.frame, calm.frame, check_exact=True)
+
+
+def test_killed_worker_process_is_replaced(tmp_path, undisturbed):
+    log = tmp_path / "log"
+    process = start(tmp_path, seconds=0.4, engine="process", workers=2, TOY_LOG=str(log))
+    wait_for(lambda: rows_on_disk(tmp_path) >= 1)
+    os.kill(int(log.read_text().splitlines()[-1].split()[0]), signal.SIGKILL)
+    assert process.wait(timeout=60) == 0, process.stderr.read()
+    frame = pd.read_csv(tmp_path / "toy.csv")
+    assert frame["total"].tolist() == undisturbed["total"].tolist()
+
+
+def test_torn_last_line_costs_one_row(tmp_path, undisturbed):
+    run_toy(tmp_path)
+    file = tmp_path / "toy" / "rows.jsonl"
+    file.write_bytes(file.read_bytes()[:-40])
+    (tmp_path / "toy.csv").unlink()
+    assert sweeps.progress_of(Toy(), tmp_path) == (7, 8)
+    pd.testing.assert_frame_equal(run_toy(tmp_path).frame, undisturbed, check_exact=True)
+    assert sweeps.progress_of(Toy(), tmp_path) == (8, 8)
+
+
+def test_row_edited_by_hand_is_computed_again(tmp_path, undisturbed):
+    run_toy(tmp_path)
+    file = tmp_path / "toy" / "rows.jsonl"
+    file.write_text(file.read_text().replace('"mean": 1.', '"mean": 9.', 1))
+    (tmp_path / "toy.csv").unlink()
+    pd.testing.assert_frame_equal(run_toy(tmp_path).frame, undisturbed, check_exact=True)
+
+
+def test_lost_array_is_computed_again(tmp_path, undisturbed):
+    run_toy(tmp_path)
+    next((tmp_path / "toy" / "arrays").iterdir()).unlink()
+    (tmp_path / "toy.csv").unlink()
+    pd.testing.assert_frame_equal(run_toy(tmp_path).frame, undisturbed, check_exact=True)
+
+
+def test_hand_edited_table_in_the_work_folder_is_made_again(tmp_path, undisturbed):
+    run_toy(tmp_path)
+    csv = tmp_path / "toy.csv"
+    csv.write_text(csv.read_text().replace("1.", "2.", 1))
+    pd.testing.assert_frame_equal(run_toy(tmp_path).frame, undisturbed, check_exact=True)
+
+
+def test_two_sweeps_of_one_table_are_refused_and_the_other_named(tmp_path):
+    process = start(tmp_path, seconds=1.0)
+    try:
+        wait_for(lambda: (tmp_path / "toy" / "holder.json").is_file())
+        with pytest.raises(UserError, match=rf"being swept by process {process.pid} on "):
+            run_toy(tmp_path)
+    finally:
+        process.kill()
+        process.wait(timeout=10)
+    assert len(run_toy(tmp_path).frame) == 8  # the lock ended with its holder
+
+
+def test_waiting_sweep_takes_the_other_ones_rows(tmp_path):
+    log = tmp_path / "log"
+    both = [start(tmp_path, seconds=0.1, TOY_LOG=str(log)) for _ in range(1)]
+    wait_for(lambda: (tmp_path / "toy" / "holder.json").is_file())
+    os.environ["TOY_LOG"] = str(log)
+    try:
+        table = sweeps.run(Toy(seconds=0.1), folder=tmp_path, progress=False, wait=True)
+    finally:
+        del os.environ["TOY_LOG"]
+    assert both[0].wait(timeout=20) == 0
+    assert len(table.frame) == 8
+    assert sorted(computed(log)) == list(range(8))
+
+
+@pytest.mark.parametrize("failing", ["write", "fsync"])
+def test_full_disk_keeps_finished_rows(tmp_path, undisturbed, monkeypatch, failing):
+    appended = []
+    real = os.fsync
+
+    def full(descriptor):
+        if len(appended) >= 9:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        appended.append(descriptor)
+        real(descriptor)
+
+    if failing == "fsync":
+        monkeypatch.setattr(os, "fsync", full)
+    else:
+        real_append = rowstore.RowStore._append_line
+
+        def torn(self, line):
+            if rows_on_disk(tmp_path) >= 4:
+                with self.file.open("ab") as file:
+                    file.write(line[: len(line) // 2])  # what a full disk may leave behind
+                raise UserError("cannot add a row (No space left on device)")
+            real_append(self, line)
+
+        monkeypatch.setattr(rowstore.RowStore, "_append_line", torn)
+    with pytest.raises(UserError, match="No space left"):
+        run_toy(tmp_path)
+    monkeypatch.undo()
+    done, cells = sweeps.progress_of(Toy(), tmp_path)
+    assert 2 <= done < cells
+    assert not list((tmp_path / "toy" / "arrays").glob("*.part"))
+    pd.testing.assert_frame_equal(run_toy(tmp_path).frame, undisturbed, check_exact=True)
+
+
+def test_changed_protocol_invalidates_the_rows_it_touches_and_no_others(tmp_path):
+    run_toy(tmp_path)
+    more = Toy(seeds=tuple(range(10)))
+    assert sweeps.progress_of(more, tmp_path) == (8, 10)
+    assert sweeps.progress_of(Toy(scale=2.0), tmp_path) == (0, 8)
+    assert len(sweeps.run(more, folder=tmp_path, progress=False).frame) == 10
+    assert sweeps.progress_of(Toy(), tmp_path) == (8, 8)
+
+
+def test_unknown_protocol_field_is_a_clear_error():
+    with pytest.raises(UserError, match=r"no field 'sedes'.*seeds, scale, seconds"):
+        sweeps.change(Toy(), {"sedes": [1]})
+    assert sweeps.change(Toy(), {"seeds": [1]}) == Toy(seeds=(1,))
+
+
+def test_unknown_engine_and_absent_scheduler_are_clear_errors(tmp_path):
+    with pytest.raises(UserError, match="unknown engine 'cloud'"):
+        run_toy(tmp_path, engine="cloud")
+    with pytest.raises(UserError, match="0 workers"):
+        run_toy(tmp_path, engine="process", workers=0)
+
+
+def test_smoke_copy_is_the_same_protocol_made_small():
+    assert Toy().smoke().seeds == (0, 1)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A small package: an experiment that reaches one function of `used` and none of `unused`."""
+    files = {
+        "__init__": "",
+        "used": '"""Text."""\nRATE = 2\ndef double(x):\n    """Say."""\n    return RATE * x\n'
+        "def other(x):\n    return x\n",
+        "reached": "def helper(x):\n    return x + 1\n",
+        "unused": "def lost(x):\n    return x\n",
+        "trial": "from . import used, unused\nfrom .reached import helper as h\n"
+        "class Trial:\n    def cells(self):\n        return unused.lost(1)\n"
+        "    @staticmethod\n    def run_cell(cell, device):\n        return h(used.double(cell))\n",
+    }
+    folder = tmp_path / "toypackage"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield folder
+    for name in [name for name in sys.modules if name.split(".")[0] == "toypackage"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changes"),
+    [
+        ("used", "RATE = 2", "RATE = 3", True),
+        ("used", "return RATE * x", "return RATE * x + 0", True),
+        ("reached", "x + 1", "x + 2", True),
+        ("trial", "used.double(cell)", "used.double(2 * cell)", True),
+        ("used", "def other(x):\n    return x", "def other(x):\n    return -x", False),
+        ("used", '"""Say."""', '"""Say more."""', False),
+        ("used", "return RATE * x", "return RATE * x  # why", False),
+        ("used", "def double(x):", "def double(x: float) -> float:", False),
+        ("unused", "return x", "return -x", False),
+        ("trial", "return unused.lost(1)", "return unused.lost(2)", False),
+    ],
+)
+def test_fingerprint_follows_the_code_that_computes_rows(package, file, old, new, changes):
+    before = code_fingerprint("toypackage.trial", "Trial.run_cell")
+    path = package / f"{file}.py"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    assert (code_fingerprint("toypackage.trial", "Trial.run_cell") != before) is changes
+
+
+def test_fingerprint_of_a_method_that_is_not_there():
+    with pytest.raises(KeyError, match=r"Toy\.fly"):
+        code_fingerprint("toy_experiment", "Toy.fly")
+
+
+@pytest.fixture
+def recode(tmp_path, monkeypatch):
+    """Import the toy experiment with a line added to its code, under one module name."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def load(line):
+        sys.modules.pop("recoded", None)
+        source = (HERE / "toy_experiment.py").read_text()
+        source = source.replace("        mean = ", f"        {line}\n        mean = ")
+        (tmp_path / "recoded.py").write_text(source)
+        sweeps._fingerprint.cache_clear()
+        importlib.invalidate_caches()
+        module = importlib.import_module("recoded")
+        return module.Toy(seeds=(0, 1, 2, 3))
+
+    yield load
+    sys.modules.pop("recoded", None)
+    sweeps._fingerprint.cache_clear()
+
+
+def test_spot_check_stamps_a_table_whose_code_changed_harmlessly(tmp_path, recode):
+    folder = tmp_path / "tables"
+    sweeps.run(recode("pass"), folder=folder, progress=False)
+    changed = recode("draws = draws * np.float32(1)")
+    table = sweeps.results.read("toy", folder)
+    assert not spotchecks.is_current(changed, table)
+    worst = spotchecks.verify(changed, cells=2, folder=folder)
+    assert set(worst["column"]) == {"mean", "diverged"}
+    table = sweeps.results.read("toy", folder)
+    assert spotchecks.is_current(changed, table)
+    assert table.provenance["spot_checks"][0]["cells"] == 2
+    assert sweeps.progress_of(changed, folder) == (0, 4)
+    assert spotchecks.accept(changed, folder=folder) == 4
+    assert sweeps.progress_of(changed, folder) == (4, 4)
+
+
+def test_spot_check_refuses_changed_numbers(tmp_path, recode):
+    folder = tmp_path / "tables"
+    sweeps.run(recode("pass"), folder=folder, progress=False)
+    changed = recode("draws = draws * np.float32(1.01)")
+    with pytest.raises(UserError, match="mean differs by 0.01"):
+        spotchecks.verify(changed, cells=2, folder=folder)
+    with pytest.raises(UserError, match="made by older code differ now"):
+        spotchecks.accept(changed, folder=folder)
+    assert "spot_checks" not in json.loads((folder / "toy.json").read_text())
+    assert sweeps.progress_of(changed, folder) == (0, 4)
+
+
+def dask_process(*arguments):
+    path = os.pathsep.join([str(HERE), str(SOURCE)])
+    return subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
