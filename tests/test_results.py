@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_experiment import Toy
 
 from helpers import results
 from helpers.errors import UserError
+from toy_experiment import Toy
 
 
 @pytest.fixture
@@ -154,5 +154,5 @@ def test_unwritable_folder_is_a_clear_error(tmp_path, frame):
 
 
 def test_incomplete_provenance_is_refused(tmp_path, frame):
-    with pytest.raises(UserError, match="lacks .*commit"):
+    with pytest.raises(UserError, match=r"lacks .*commit"):
         results.write("small", frame, {"protocol": {}}, tmp_path)

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from toy_experiment import Toy
 
 from helpers import rowstore, spotchecks, sweeps
 from helpers.errors import UserError
 from helpers.fingerprint import code_fingerprint
+from toy_experiment import Toy
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src"
@@ -324,7 +324,7 @@ def test_spot_check_refuses_changed_numbers(tmp_path, recode):
     folder = tmp_path / "tables"
     sweeps.run(recode("pass"), folder=folder, progress=False)
     changed = recode("draws = draws * np.float32(1.01)")
-    with pytest.raises(UserError, match="mean differs by 0.01"):
+    with pytest.raises(UserError, match=r"mean differs by 0\.01"):
         spotchecks.verify(changed, cells=2, folder=folder)
     with pytest.raises(UserError, match="made by older code differ now"):
         spotchecks.accept(changed, folder=folder)

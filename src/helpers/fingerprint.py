@@ -176,7 +176,7 @@ def _references(node: ast.stmt, module: _Module) -> Iterator[tuple[str, str]]:
 
 
 def _as_module(imported: tuple[str, str | None], importer: str) -> str | None:
-    """Return the full name of what was imported if it is a module of this book or the importer's."""
+    """Return the full name of an import if it is a module of this book or of the importer."""
     module, name = imported
     root = module.split(".", maxsplit=1)[0]
     if name is None or root not in {"helpers", importer.split(".", maxsplit=1)[0]}:
