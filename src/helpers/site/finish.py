@@ -1,0 +1,135 @@
+"""After the build: a content security policy, clean notebooks, no unused style rules."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from pathlib import Path
+
+import nbformat
+import tinycss2
+from sphinx.application import Sphinx
+
+from helpers.site.pages import PARAMETER_TAGS
+
+POLICY_MARK = "@@CONTENT-SECURITY-POLICY@@"
+_INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
+_WORD = re.compile(r"[A-Za-z_][\w-]*")
+_CLASS_OR_ID = re.compile(r"[.#](-?[A-Za-z_][\w-]*)")
+# Written by hand and small, or with names that scripts put together.
+_KEEP_WHOLE = {"book.css"}
+
+
+def finish_site(app: Sphinx, exception: Exception | None) -> None:
+    """Finish the written pages; do nothing after a failed or a non-HTML build."""
+    if exception is not None or app.builder.name != "html":
+        return
+    site = Path(app.outdir)
+    pages = [path for path in site.rglob("*.html") if "_static" not in path.parts]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace(POLICY_MARK, content_policy(text)), encoding="utf-8")
+    drop_unused_styles(site, pages)
+    write_clean_notebooks(Path(app.srcdir) / "book", site / "_downloads" / "notebooks")
+    write_front_door(site, app.config.root_doc, app.config.html_title)
+    (site / ".nojekyll").touch()  # some hosts hide folders that start with an underscore
+
+
+def write_front_door(site: Path, root: str, title: str) -> None:
+    """Write index.html, which leads to the landing page, unless that is what it is."""
+    if root != "index":
+        name = html.escape(title)
+        (site / "index.html").write_text(
+            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
+            f'<meta http-equiv="refresh" content="0; url={root}.html">'
+            f'<link rel="canonical" href="{root}.html"></head>'
+            f'<body><main><h1><a href="{root}.html">{name}</a></h1></main></body></html>\n',
+            encoding="utf-8",
+        )
+
+
+def content_policy(page: str) -> str:
+    """Return a policy under which exactly this page's own scripts run.
+
+    Styles may be inline: formulas and figures carry them.
+    """
+    digests = dict.fromkeys(
+        base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+        for body in _INLINE_SCRIPT.findall(page)
+    )
+    scripts = " ".join(["'self'", *(f"'sha256-{digest}'" for digest in digests)])
+    return (
+        f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'"
+    )
+
+
+def clean_notebook(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return an executed notebook as its author wrote it: no outputs, no injected cell."""
+    cells = []
+    for cell in notebook.cells:
+        tags = set(cell.metadata.get("tags", []))
+        if "injected-parameters" in tags & PARAMETER_TAGS:
+            continue
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        cells.append(cell)
+    notebook.cells = cells
+    notebook.metadata.pop("papermill", None)
+    return notebook
+
+
+def write_clean_notebooks(folder: Path, target: Path) -> None:
+    """Write a clean copy of every notebook in `folder` to `target`."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(folder.glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.write(clean_notebook(notebook), target / path.name)
+
+
+def drop_unused_styles(site: Path, pages: list[Path]) -> None:
+    """Rewrite the site's style sheets without the rules that no page and no script can use.
+
+    A rule stays when each class and id of one of its selectors occurs as a word somewhere in a
+    page or script: a generous test, but the theme's sheets shrink to a fraction.
+    """
+    scripts = [path for path in (site / "_static").rglob("*.js") if path.name != "fontawesome.js"]
+    words: set[str] = set()
+    for path in [*pages, *scripts]:
+        words.update(_WORD.findall(path.read_text(encoding="utf-8")))
+    for sheet in (site / "_static").rglob("*.css"):
+        if sheet.name not in _KEEP_WHOLE:
+            text = sheet.read_text(encoding="utf-8")
+            sheet.write_text(used_rules(text, words), encoding="utf-8")
+
+
+def used_rules(sheet: str, words: set[str]) -> str:
+    """Return a style sheet without rules whose classes and ids are not among `words`."""
+    rules = tinycss2.parse_stylesheet(sheet, skip_comments=True, skip_whitespace=True)
+    return "".join(_keep(rule, words) for rule in rules)
+
+
+def _keep(rule: tinycss2.ast.Node, words: set[str]) -> str:
+    if rule.type == "at-rule" and rule.lower_at_keyword in {"media", "supports"}:
+        inner = tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True)
+        kept = "".join(_keep(nested, words) for nested in inner)
+        prelude = tinycss2.serialize(rule.prelude)
+        return f"@{rule.at_keyword}{prelude}{{{kept}}}" if kept else ""
+    if rule.type == "at-rule" and rule.lower_at_keyword == "font-face":
+        return "" if "Font Awesome" in tinycss2.serialize(rule.content) else rule.serialize()
+    if rule.type != "qualified-rule":
+        return "" if rule.type == "error" else rule.serialize()
+    selectors = re.split(r",(?![^(]*\))", tinycss2.serialize(rule.prelude))
+    kept_selectors = [one for one in selectors if _usable(one, words)]
+    if not kept_selectors:
+        return ""
+    return f"{','.join(kept_selectors).strip()}{{{tinycss2.serialize(rule.content).strip()}}}"
+
+
+def _usable(selector: str, words: set[str]) -> bool:
+    outside = re.sub(r":(?:not|is|where|has)\([^)]*\)", "", selector)
+    return all(name in words for name in _CLASS_OR_ID.findall(outside))

@@ -1,0 +1,140 @@
+"""What each page is given: only the scripts it needs, inline figures, and its provenance."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+from helpers.site.figures import inline_svg
+
+logger = logging.getLogger(__name__)
+
+PARAMETER_TAGS = {"parameters", "injected-parameters"}
+_IMAGE = re.compile(r'<img\b[^>]*\bsrc="[^"]*_images/([^"/]+\.svg)"[^>]*>')
+_ADDRESS = re.compile(r'<meta property="og:url"[^>]*>\n?')
+_ATTRIBUTE = re.compile(r'\balt="([^"]*)"')
+# Thebe starts kernels on another host; the others are inline settings, which toggle-settings.js
+# holds instead (the page's name serves a version switcher that the book does not have).
+_UNWANTED = (
+    "thebe",
+    "togglehint",
+    "toggleopenonprint",
+    "togglebuttonselector =",
+    "documentation_options.",
+)
+# The theorem and exercise directives give every body the same id.
+_SHARED_ID = re.compile(r' id="(?:proof|exercise|solution)-content"')
+
+
+def drop_parameter_cells(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Hide the parameter cells: a default that did not run must not be shown as if it had."""
+    if Path(app.env.doc2path(docname)).suffix != ".ipynb":
+        return
+    notebook = json.loads(content[0])
+    for cell in notebook["cells"]:
+        tags = cell.get("metadata", {}).get("tags", [])
+        if PARAMETER_TAGS & set(tags) and "remove-cell" not in tags:
+            cell["metadata"]["tags"] = [*tags, "remove-cell"]
+    content[0] = json.dumps(notebook)
+
+
+@lru_cache(maxsize=1)
+def read_provenance(path: Path) -> dict[str, Any]:
+    """Return what the builder wrote about the run that made the pages; empty without it."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def run_facts(notebook: Path, provenance: dict[str, Any]) -> list[str]:
+    """Say how one page was run, such as ["profile laptop", "device cpu", "41 s"].
+
+    notebook: an executed copy, whose papermill metadata holds the effective parameters. The
+    builder's provenance wins where it knows more: `auto` resolved to a device, seconds measured.
+    """
+    metadata = json.loads(notebook.read_text(encoding="utf-8")).get("metadata", {})
+    papermill = metadata.get("papermill", {})
+    chapter = provenance.get("chapters", {}).get(notebook.stem, {})
+    facts = {**papermill.get("parameters", {})}
+    facts |= {key: chapter[key] for key in ("profile", "device") if chapter.get(key)}
+    if facts.get("device") == "auto" and provenance.get("device"):
+        facts["device"] = provenance["device"]
+    words = [f"{key} {value}" for key, value in facts.items() if isinstance(value, str | int)]
+    seconds = chapter.get("seconds", papermill.get("duration"))
+    if isinstance(seconds, int | float):
+        words.append(f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min")
+    return words
+
+
+def origin_facts(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say what made the whole book, as (name, value) pairs; nothing about what is not known."""
+    versions = provenance.get("versions", {})
+    named = {
+        "commit": str(provenance.get("commit", ""))[:10],
+        "date": str(provenance.get("date", ""))[:10],
+        "hardware": str(provenance.get("hardware", "")),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+    }
+    return [(name, value) for name, value in named.items() if value]
+
+
+def inline_figures(app: Sphinx, pagename: str, body: str) -> str:
+    """Put every SVG image of a page's body in the body itself; warn where one has no alt text."""
+    sources = {target: source for source, target in app.builder.images.items()}
+    count = 0
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal count
+        source = sources.get(match[1])
+        alt = _ATTRIBUTE.search(match[0])
+        label = html.unescape(alt[1]) if alt else ""
+        if not label or label.rstrip("/").endswith(".svg"):
+            logger.warning("a figure has no alt text (%s)", match[1], location=pagename)
+        if source is None:
+            return match[0]
+        count += 1
+        text = (Path(app.srcdir) / source).read_text(encoding="utf-8")
+        return inline_svg(text, label, f"f{count}-")
+
+    return _IMAGE.sub(replace, body)
+
+
+def prepare_page(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Fill the context of one page before it is written."""
+    for kind in ("script_files", "css_files"):
+        context[kind] = [item for item in context.get(kind, []) if not _is_unwanted(item)]
+    for script in context["script_files"]:
+        if getattr(script, "filename", None):  # inline ones cannot wait, and need not
+            script.attributes["defer"] = "defer"
+    if not app.config.html_baseurl:  # an address that leads nowhere is worse than none
+        context["metatags"] = _ADDRESS.sub("", context.get("metatags", ""))
+    if context.get("body"):
+        context["body"] = _SHARED_ID.sub("", inline_figures(app, pagename, context["body"]))
+        if "katex-error" in context["body"]:
+            logger.warning("a formula cannot be set", location=pagename)
+    provenance = read_provenance(Path(app.srcdir) / "book" / "_provenance.json")
+    context["origin_facts"] = origin_facts(provenance)
+    source = Path(app.env.doc2path(pagename)) if doctree is not None else None
+    if source is not None and source.suffix == ".ipynb":
+        context["run_facts"] = run_facts(source, provenance)
+        context["notebook"] = f"_downloads/notebooks/{source.name}"
+
+
+def _is_unwanted(item: Any) -> bool:
+    attributes = getattr(item, "attributes", {})
+    name, body = str(getattr(item, "filename", item) or ""), str(attributes.get("body", ""))
+    if "documentation_options.js" in name:
+        return False
+    return any(word in f"{name} {body}".lower() for word in _UNWANTED)
