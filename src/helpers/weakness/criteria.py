@@ -25,7 +25,6 @@ from helpers.weakness.arithmetic import (
     subsets,
 )
 
-
 MOST_RULES = 16  # on one side: one rule a row covers anything
 
 
@@ -99,7 +98,7 @@ def weakest_by_statements(examples: Examples, longest: int = INPUT_BITS) -> Poli
 
 
 def prime_cubes(wanted: int, forbidden: int) -> Masks:
-    """Return the largest cubes: each covers a wanted row, no forbidden one, and no larger one does."""
+    """Return the cubes that cover a wanted row and no forbidden one, and cannot be enlarged."""
     masks = cubes().masks
     valid = masks[(masks & forbidden == 0) & (masks & wanted != 0)]
     inside = (valid[:, None] & ~valid[None, :]) == 0
