@@ -9,13 +9,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import dask
 import pandas as pd
 import pytest
 
-from helpers import rowstore, spotchecks, sweeps
+from helpers import engines, rowstore, spotchecks, sweeps
 from helpers.errors import UserError
 from helpers.fingerprint import code_fingerprint
 from toy_experiment import Toy
@@ -332,12 +334,87 @@ def test_spot_check_refuses_changed_numbers(tmp_path, recode):
     assert sweeps.progress_of(changed, folder) == (0, 4)
 
 
-def dask_process(*arguments):
+@pytest.fixture
+def cluster(tmp_path):
+    """A Dask scheduler and two workers, each a process of its own, as on a real cluster."""
     path = os.pathsep.join([str(HERE), str(SOURCE)])
-    return subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    log = tmp_path / "log"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "OMP_NUM_THREADS": "1",
+        "TOY_LOG": str(log),
+    }
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    file = tmp_path / "scheduler.json"
+    processes = {
+        "scheduler": subprocess.Popen(
+            [*dask, "scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)],
+            **quiet,
+        )
+    }
+    wait_for(lambda: file.is_file() and file.stat().st_size > 0)
+    address = json.loads(file.read_text())["address"]
+    worker = [*dask, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    for name in ("first", "second"):
+        place = ["--local-directory", str(tmp_path / name)]
+        processes[name] = subprocess.Popen([*worker, "--name", name, *place], **quiet)
+    from distributed import Client
+
+    with Client(address, set_as_default=False, timeout="30s") as client:
+        client.wait_for_workers(2, timeout=60)
+    yield address, processes, log
+    for process in processes.values():
+        process.kill()
+        process.wait(timeout=10)
+
+
+def kill_after(rows, folder, *processes):
+    """Kill processes, from a thread, once so many rows are on disk."""
+
+    def watch():
+        wait_for(lambda: rows_on_disk(folder) >= rows, seconds=60)
+        for process in processes:
+            process.kill()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+@pytest.mark.slow
+def test_cluster_that_loses_a_worker_loses_nothing(tmp_path, cluster, undisturbed):
+    address, processes, log = cluster
+    slow = Toy(seconds=0.3)
+    killer = kill_after(2, tmp_path, processes["first"])
+    table = sweeps.run(slow, folder=tmp_path, engine=address, progress=False)
+    killer.join()
+    assert processes["first"].wait(timeout=5) == -signal.SIGKILL
+    pd.testing.assert_frame_equal(table.frame, undisturbed, check_exact=True)
+    assert set(computed(log)) == set(range(8))
+
+
+@pytest.mark.slow
+def test_cluster_whose_scheduler_goes_keeps_the_rows(tmp_path, cluster, undisturbed):
+    address, processes, _ = cluster
+    slow = Toy(seconds=0.5)
+    killer = kill_after(2, tmp_path, processes["scheduler"])
+    hasty = {"distributed.comm.timeouts.connect": "3s"}  # how long the client tries to get it back
+    with (
+        dask.config.set(hasty),
+        pytest.raises(UserError, match=r"scheduler .* cannot be reached.*resume"),
+    ):
+        sweeps.run(slow, folder=tmp_path, engine=address, progress=False)
+    killer.join()
+    done, cells = sweeps.progress_of(slow, tmp_path)
+    assert 2 <= done < cells
+    table = sweeps.run(slow, folder=tmp_path, progress=False)
+    pd.testing.assert_frame_equal(table.frame, undisturbed, check_exact=True)
+
+
+@pytest.mark.slow
+def test_absent_scheduler_is_a_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(engines, "CONNECT_SECONDS", 1)
+    with pytest.raises(UserError, match=r"tcp://127\.0\.0\.1:9 cannot be reached"):
+        run_toy(tmp_path, engine="tcp://127.0.0.1:9")

@@ -14,6 +14,7 @@ from helpers.errors import UserError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+CONNECT_SECONDS = 10
 LOST_WORKERS = 3  # how often a task may lose its worker before the task itself is suspected
 
 
@@ -90,14 +91,14 @@ def _on_cluster(
         "(`dask scheduler`) with at least one worker, then run the same command to resume"
     )
     try:
-        client = Client(address, timeout="10s", set_as_default=False)
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise gone from error
     try:
         _check_workers(client, address)
         futures = client.map(function, tasks, pure=False, retries=0)
         index_of = {future.key: index for index, future in enumerate(futures)}
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=client.loop):
             if future.status == "cancelled":
                 raise gone
             try:
