@@ -1,0 +1,48 @@
+"""Sharpness: how the loss curves around a network, and measures of it that rescaling cannot move.
+
+`trace` has the exact Hessian trace, `estimators` the matrix-free ones, `landscape` slices of the
+loss, `invariant` and `orbit` the rivals that were built to survive a reparameterisation.
+"""
+
+from helpers.sharpness.estimators import hessian_operator, hutchinson_trace, largest_eigenvalue
+from helpers.sharpness.invariant import (
+    adaptive_sharpness,
+    fisher_rao_norm,
+    relative_flatness,
+    worst_case_adaptive_sharpness,
+)
+from helpers.sharpness.landscape import (
+    filter_normalised_direction,
+    loss_along_direction,
+    loss_on_plane,
+)
+from helpers.sharpness.orbit import OrbitMinimum, orbit_minimum_trace
+from helpers.sharpness.trace import (
+    MAX_POINTS,
+    TraceTerms,
+    hessian_trace,
+    hessian_trace_terms,
+    softmax_factor,
+    trace_under_scaling,
+)
+
+__all__ = [
+    "MAX_POINTS",
+    "OrbitMinimum",
+    "TraceTerms",
+    "adaptive_sharpness",
+    "filter_normalised_direction",
+    "fisher_rao_norm",
+    "hessian_operator",
+    "hessian_trace",
+    "hessian_trace_terms",
+    "hutchinson_trace",
+    "largest_eigenvalue",
+    "loss_along_direction",
+    "loss_on_plane",
+    "orbit_minimum_trace",
+    "relative_flatness",
+    "softmax_factor",
+    "trace_under_scaling",
+    "worst_case_adaptive_sharpness",
+]
