@@ -219,6 +219,15 @@ class Policies:
         """Return the (ones, zeros) pairs as a set."""
         return set(zip(self.ones.tolist(), self.zeros.tolist(), strict=True))
 
+    def agreement(self, other: Policies) -> float:
+        """Return the probability that one uniform pick of each forces the same."""
+        mine, theirs = self._chances(), other._chances()
+        return sum(chance * theirs.get(pair, 0.0) for pair, chance in mine.items())
+
+    def _chances(self) -> dict[tuple[int, int], float]:
+        pairs = zip(self.ones.tolist(), self.zeros.tolist(), strict=True)
+        return dict(zip(pairs, (self.weight / self.weight.sum()).tolist(), strict=True))
+
 
 def subsets(mask: int) -> Masks:
     """Return every subset of a bitmask of rows: shape (2**bits,)."""
