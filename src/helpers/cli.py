@@ -44,6 +44,9 @@ DISK = {
     errno.EROFS: "the disk is read-only; use a folder that can be written to",
     errno.EACCES: "permission denied; use a folder that you may write to",
     errno.EPERM: "not permitted; use a folder that you may write to",
+    errno.EFBIG: "the file is larger than the limit set for files (ulimit -f); raise the limit",
+    errno.EEXIST: "something else of that name is in the way; move it, or use another folder",
+    errno.ENOTDIR: "a file is in the way of a folder; move it, or use another folder",
 }
 
 
@@ -129,13 +132,76 @@ def book(
     )
 
 
+@app.command(
+    epilog="Examples: python -m helpers run --list · python -m helpers run all --workers 2 · "
+    "python -m helpers run NAME --publish · python -m helpers run NAME --scheduler tcp://host:8786"
+)
+def run(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Tables by name, or 'all'.", show_default=False)
+    ] = None,
+    profile: Annotated[
+        str, typer.Option("--profile", "-p", help="paper (the full protocol) or smoke (tiny).")
+    ] = "paper",
+    device: DeviceOption = "auto",
+    workers: WorkersOption = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a running Dask scheduler to send the cells to.")
+    ] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Copy into results/ after.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only compute a few published cells again.")
+    ] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Keep rows of older code that a sample shows equal.")
+    ] = False,
+    list_only: Annotated[
+        bool, typer.Option("--list", help="List the tables, how far they are.")
+    ] = False,
+) -> None:
+    """Compute the tables of experiments, cell by cell; a stopped run resumes where it was."""
+    from helpers import experiments
+    from helpers.results import RESULTS
+
+    console = Console()
+    if list_only or not names:
+        _show_frame(console, experiments.status())
+        return
+    chosen = list(experiments.EXPERIMENTS) if names == ["all"] else list(names)
+    for name in chosen:
+        experiments.find(name)
+    if publish and profile != "paper":
+        raise UserError(f"only tables of the paper profile are published; got profile '{profile}'")
+    count = workers or _cores()
+    engine = scheduler or ("process" if count > 1 and device != "cuda" else "local")
+    try:
+        for name in chosen:
+            if verify:
+                console.print(f"{name}: published cells computed again; largest differences:")
+                _show_frame(console, experiments.verify(name, device=device))
+                continue
+            if accept:
+                kept = experiments.accept(name, device=device)
+                console.print(f"{name}: {kept} rows of older code kept", highlight=False)
+            table = experiments.compute(name, profile, engine=engine, workers=count, device=device)
+            console.print(f"[green]✓[/] {name}: {len(table.frame):,} rows", highlight=False)
+            if publish:
+                experiments.publish(name)
+                console.print(f"  published in {os.path.relpath(RESULTS)}", highlight=False)
+    except KeyboardInterrupt:
+        _say_error("interrupted: finished cells are kept, and the same command resumes")
+        raise typer.Exit(130) from None
+
+
 @app.command(epilog="Example: python -m helpers claims --profile laptop")
-def claims(profile: ProfileOption = "laptop") -> None:
+def claims(profile: ProfileOption = "laptop", device: DeviceOption = "auto") -> None:
     """Print the ledger: every claim, the paper's number, ours, and the verdict."""
     from helpers.claims import print_ledger
+    from helpers.experiments import table
     from helpers.profiles import choose_profile
 
-    print_ledger(_table_loader(choose_profile(profile)))
+    choose_profile(profile)
+    print_ledger(lambda name: table(name, profile, device).frame)
 
 
 @app.command(epilog="Example: python -m helpers bench trace · python -m helpers bench --list")
@@ -230,11 +296,17 @@ def _show_failure(console: Console, failure: Any) -> None:
         console.print(Text.from_ansi(failure.traceback), soft_wrap=True)
 
 
-def _table_loader(profile: str) -> Any:
-    """Return the function that finds a table for the ledger."""
-    from helpers import results
+def _show_frame(console: Console, frame: Any) -> None:
+    """Print a data frame as a table."""
+    from rich.table import Table
 
-    def load(name: str) -> Any:
-        return results.read(name).frame
+    table = Table(*map(str, frame.columns))
+    for row in frame.itertuples(index=False):
+        table.add_row(*(f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row))
+    console.print(table)
 
-    return load
+
+def _cores() -> int:
+    import joblib
+
+    return int(joblib.cpu_count())

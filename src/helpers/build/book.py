@@ -25,7 +25,7 @@ from helpers.build.chapters import (
     run_chapters,
 )
 from helpers.build.project import Chapter, Project, chapters, write_atomically
-from helpers.build.provenance import commit_of, gpu_name, hardware, now
+from helpers.build.provenance import commit_of, device_used, hardware, main_versions, now
 from helpers.errors import UserError
 from helpers.profiles import choose_profile
 
@@ -104,10 +104,8 @@ class Build:
         """Do all of it. Raises UserError."""
         every = chapters(self.project)
         chosen = self._chosen(every)
-        self.environment = {
-            **cache.environment_versions(),
-            "gpu": (gpu_name() or "none") if self.options.device == "auto" else "as asked",
-        }
+        self.device = device_used(self.options.device)
+        self.environment = {**cache.environment_versions(), "device": self.device}
         first = [chapter for chapter in chosen if not chapter.after_all]
         began = time.monotonic()
         outcome = self._round(first)
@@ -172,7 +170,9 @@ class Build:
 
     def _costs(self, some: list[Chapter]) -> dict[str, dict[str, Any]]:
         return {
-            chapter.name: {
+            chapter.path.stem: {
+                "profile": self.options.profile,
+                "device": self.device,
                 "seconds": record.seconds,
                 "peak_mb": record.peak_mb,
                 "peak_process_mb": record.peak_process_mb,
@@ -192,7 +192,8 @@ class Build:
         if self.options.only:
             return
         old = _read_json(self.project.times)
-        same = all(old.get(name) == value for name, value in self.parameters.items())
+        made = {"profile": self.options.profile, "device": self.device}
+        same = all(old.get(name) == value for name, value in made.items())
         full = old.get("last_full_run") if same else None
         if seconds is not None and outcome.records:
             full = {
@@ -201,7 +202,7 @@ class Build:
                 "peak_mb": round(outcome.peak_mb),
             }
         times = {
-            **self.parameters,
+            **made,
             "hardware": hardware(),
             "last_full_run": full,
             "chapters": self._costs([chapter for chapter in every if not chapter.after_all]),
@@ -219,13 +220,14 @@ class Build:
         path = self.project.executed / "book" / "_provenance.json"
         costs = self._costs(every)
         for name, cost in costs.items():
-            cost["reused"] = name in self.tally.reused
+            cost["reused"] = any(each.endswith(f"/{name}") for each in self.tally.reused)
         provenance = {
             "commit": self.plan.commit,
             "date": now(),
-            **self.parameters,
+            "profile": self.options.profile,
+            "device": self.device,
             "hardware": hardware(),
-            "versions": cache.environment_versions(),
+            "versions": main_versions(),
             "chapters": costs,
         }
         old = _read_json(path)

@@ -25,26 +25,41 @@ def now() -> str:
 
 
 def commit_of(root: Path) -> str:
-    """Return the git commit of a folder, with '+changes' where files differ from it."""
-    head = _output_of("git", "-C", str(root), "rev-parse", "--short=12", "HEAD")
+    """Return the git commit of a folder, with a '+' where files differ from it."""
+    head = _output_of("git", "-C", str(root), "rev-parse", "--short=8", "HEAD")
     if not head:
         return "unknown"
     changed = _output_of("git", "-C", str(root), "status", "--porcelain", "--", ".")
-    return f"{head}+changes" if changed else head
+    return f"{head}+" if changed else head
 
 
-def hardware() -> dict[str, Any]:
-    """Return the processor, the cores that may be used, the memory (GB), and the GPU's name."""
+def hardware() -> str:
+    """Return the processor, the cores that may be used, the memory and the GPU, in one line."""
     import joblib
     import psutil
 
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
-        "cores": joblib.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9),
-        "gpu": gpu_name(),
-    }
+    memory = psutil.virtual_memory().total / 2**30
+    parts = [_processor(), f"{joblib.cpu_count()} cores", f"{memory:.0f} GiB of memory", gpu_name()]
+    return ", ".join(part for part in parts if part)
+
+
+def device_used(name: str) -> str:
+    """Return the device that `name` leads to: what `auto` finds here, else `name` itself."""
+    if name != "auto":
+        return name
+    if not gpu_name():
+        return "cpu"
+    from helpers.device import choose_device
+
+    return choose_device(name).type
+
+
+def main_versions() -> dict[str, str]:
+    """Return the versions that a page states: Python and the libraries numbers depend on most."""
+    from helpers.build.cache import installed_version
+
+    found = {name: installed_version(name) for name in ("torch", "numpy", "scipy", "jupyter-book")}
+    return {"python": platform.python_version(), **{k: v for k, v in found.items() if v}}
 
 
 def gpu_name() -> str | None:

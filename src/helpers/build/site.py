@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -97,6 +98,7 @@ def site_key(project: Project) -> str:
     parts = [hash_tree(folder) for folder in folders]
     parts += [(project.root / name).read_text("utf-8") for name in ("_config.yml", "_toc.yml")]
     parts += [_version(name) for name in BUILDERS]
+    parts += [os.environ.get("BOOK_URL", "")]
     return json.dumps(parts)
 
 

@@ -1,0 +1,123 @@
+"""The chapters as sources: clean, small-celled, listed, and each exercise solved."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from helpers.build.project import chapters as read_chapters
+from helpers.build.project import find_project, source_of, tags_of
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+NUMBERED = [path for path in NOTEBOOKS if path.name[:2].isdigit()]
+NOTEBOOK_METADATA = {"kernelspec", "language_info", "helpers", "jupytext", "mystnb"}
+CELL_METADATA = {"tags", "mystnb", "slideshow"}
+PLOTTING = re.compile(r"\bplt\.(subplots|figure|subplot_mosaic)\(")
+
+
+def each(paths: list[Path]) -> Any:
+    return pytest.mark.parametrize("path", paths, ids=lambda path: path.stem)
+
+
+def code_cells(path: Path) -> list[Any]:
+    return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+
+
+def prose(path: Path) -> str:
+    cells = nbformat.read(path, 4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def test_every_notebook_is_in_the_table_of_contents() -> None:
+    listed = {chapter.path for chapter in read_chapters(find_project(start=ROOT))}
+    assert set(NOTEBOOKS) <= listed
+
+
+@each(NOTEBOOKS)
+def test_is_valid_and_has_stable_ids(path: Path) -> None:
+    notebook = nbformat.read(path, nbformat.NO_CONVERT)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5)
+    repeated = [name for name, count in Counter(c.id for c in notebook.cells).items() if count > 1]
+    assert not repeated
+
+
+@each(NOTEBOOKS)
+def test_holds_no_outputs_and_no_noise(path: Path) -> None:
+    notebook = nbformat.read(path, nbformat.NO_CONVERT)
+    assert set(notebook.metadata) <= NOTEBOOK_METADATA
+    assert notebook.metadata.kernelspec.name == "python3"
+    for cell in notebook.cells:
+        assert set(cell.metadata) <= CELL_METADATA, cell.id
+        if cell.cell_type == "code":
+            assert cell.outputs == [], cell.id
+            assert cell.execution_count is None, cell.id
+
+
+@each(NOTEBOOKS)
+def test_cells_are_short(path: Path) -> None:
+    lengths = [len(cell.source.splitlines()) for cell in code_cells(path)]
+    assert max(lengths) <= 25
+    assert statistics.median(lengths) <= 6
+
+
+@each(NOTEBOOKS)
+def test_declares_the_parameters_that_are_injected(path: Path) -> None:
+    tagged = [cell for cell in code_cells(path) if "parameters" in tags_of(cell)]
+    assert len(tagged) == 1
+    names = {
+        target.id
+        for node in ast.parse(source_of(tagged[0])).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    assert {"profile", "device"} <= names
+
+
+@each(NOTEBOOKS)
+def test_figures_have_alternative_text(path: Path) -> None:
+    for cell in code_cells(path):
+        if PLOTTING.search(cell.source):
+            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            assert len(alt) >= 20, f"{cell.id}: say in words what the figure shows"
+
+
+@each(NUMBERED)
+def test_every_exercise_has_a_solution(path: Path) -> None:
+    text = prose(path)
+    exercises = re.findall(r"\{exercise(?:-start)?\}[^\n]*\n(?::.*\n)*?:label: *(\S+)", text)
+    unlabelled = len(re.findall(r"\{exercise(?:-start)?\}", text)) - len(exercises)
+    solved = re.findall(r"\{solution(?:-start)?\} *(\S+)", text)
+    assert unlabelled == 0
+    assert exercises, "a chapter ends in exercises"
+    assert sorted(exercises) == sorted(solved)
+
+
+@each(NUMBERED)
+def test_has_one_title_and_a_summary(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", prose(path), flags=re.DOTALL)
+    assert len(re.findall(r"^# \S", text, flags=re.MULTILINE)) == 1
+    assert re.search(r"^## Summary", text, flags=re.MULTILINE)
+
+
+def test_ruff_is_content_with_the_chapters() -> None:
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "book"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout

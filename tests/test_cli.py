@@ -1,0 +1,116 @@
+"""The command line: help at once, errors in one line, exit codes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers import cli
+from helpers.doctor import examine
+
+COMMANDS = ["data", "run", "book", "claims", "bench", "doctor"]
+
+
+def call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "helpers", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1"},
+    )
+
+
+def test_help_names_every_command_and_imports_nothing_heavy() -> None:
+    done = call("--help")
+    assert done.returncode == 0
+    assert all(f" {name} " in done.stdout for name in COMMANDS)
+    code = (
+        "import helpers.cli, sys; heavy = {'torch', 'numpy', 'pandas', 'papermill', 'sphinx'};"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_explains_itself_with_an_example(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        cli.main([name, "--help"])
+    assert leaving.value.code == 0
+    shown = capsys.readouterr().out
+    assert "Usage:" in shown
+    assert f"python -m helpers {name}" in " ".join(shown.split())
+    assert "Example" in shown
+
+
+def test_an_error_is_one_line_unless_debugging(tmp_path: Path) -> None:
+    done = call("book", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: no _toc.yml in ")
+    assert "Traceback" in call("book", "--debug", cwd=tmp_path).stderr
+
+
+def test_wrong_usage_exits_with_2() -> None:
+    done = call("book", "--no-such-option")
+    assert done.returncode == 2
+    assert "No such option" in done.stderr
+    assert call("boook").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "the disk is read-only")],
+)
+def test_a_disk_that_refuses_is_one_line(
+    number: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "_build/cache/x.json")
+
+    monkeypatch.setattr("helpers.build.book.build_book", refuse)
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["book"])
+    assert leaving.value.code == 1
+    shown = capsys.readouterr().err
+    assert "cannot write _build/cache/x.json" in shown
+    assert words in shown
+    assert shown.count("\n") == 1
+
+
+def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (tmp_path / "index.md").write_text("# x\n")
+    (tmp_path / "taken").write_text("")
+    done = call("book", "--build-dir", "taken", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_unknown_names_are_refused(tmp_path: Path) -> None:
+    assert "unknown data set 'mnisst'" in call("data", "mnisst").stderr
+    assert "no benchmark 'speed' in benchmarks/" in call("bench", "speed").stderr
+
+
+def test_the_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
+    assert [each.level for each in examine()].count("bad") == 0
+    (tmp_path / "requirements.txt").write_text(
+        "numpy==0.1\nno-such-thing==1.0\nother==1 ; sys_platform == 'amiga'\n"
+    )
+    texts = {each.text: each.level for each in examine(tmp_path)}
+    assert texts["not installed: no-such-thing; run `make env`"] == "bad"
+    assert any(text.startswith("other versions: numpy ") for text in texts)
+    assert any(text.startswith("helpers is imported from ") for text in texts)
