@@ -43,17 +43,14 @@ __all__ = ["CellResult", "Experiment", "change", "fingerprint", "progress_of", "
 class Experiment(ABC):
     """A protocol: subclass it as a frozen dataclass whose fields are its settings.
 
-    `key` names the columns that tell rows apart. `tolerance` is the relative difference up to which
-    a row computed again, on other hardware or another engine, counts as the same.
+    `name` (a field or a property) is the name of its table. `key` names the columns that tell rows
+    apart. `tolerance` is the relative difference up to which a row computed again, on other
+    hardware or another engine, counts as the same.
     """
 
     key: ClassVar[tuple[str, ...]] = ("dataset", "n", "regime", "seed")
     tolerance: ClassVar[float] = 1e-3
-
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Name of the table."""
+    name: str
 
     @abstractmethod
     def cells(self) -> Sequence[Any]:

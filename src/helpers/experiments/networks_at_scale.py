@@ -1,0 +1,121 @@
+"""Train the 784-256-128-10 networks of the cross-regime experiments, and measure them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from helpers import data
+from helpers.ensemble import ensemble_agreement
+from helpers.networks import Stack, accuracy, predictions
+from helpers.sharpness import hessian_trace, hutchinson_trace
+from helpers.simplicity import weight_l1_norm, weight_l2_norm
+from helpers.training import SGD, Trained, train
+from helpers.weakness.regions import count_patterns
+
+WIDTHS = (784, 256, 128, 10)
+NOT_MEASURED = (
+    "test_accuracy",
+    "unseen_accuracy",
+    "hessian_trace",
+    "hutchinson_trace",
+    "hutchinson_standard_error",
+    "l1_patterns",
+    "l2_patterns",
+    "weight_l2_norm",
+    "weight_l1_norm",
+)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How networks are measured, apart from how they are trained."""
+
+    hutchinson_vectors: int = 50
+    curvature_points: int = 2_048  # the first points of the training subset
+    unseen_points: int | None = None  # the first of the unseen points; None takes them all
+
+
+AS_PAPER = Measuring()
+
+
+@lru_cache(maxsize=1)
+def split_of(dataset: str, n: int) -> data.Split:
+    """Load a data set and split it, keeping the last one for the next cell in this process."""
+    return data.split(data.load(dataset), n)
+
+
+def unseen(split: data.Split, points: int | None) -> tuple[Tensor, Tensor]:
+    """Return the unseen images and labels, or the first `points` of them."""
+    return split.unseen_images[:points], split.unseen_labels[:points]
+
+
+def train_on(dataset: str, n: int, seeds: list[int], sgd: SGD, device: str) -> Trained:
+    """Train one network a seed on the protocol's training subset of size n."""
+    split = split_of(dataset, n)
+    return train(WIDTHS, seeds, split.train_images, split.train_labels, sgd, device=device)
+
+
+def measure(
+    trained: Trained, dataset: str, n: int, seeds: list[int], how: Measuring
+) -> list[tuple[dict[str, Any], np.ndarray]]:
+    """Take every measure of every network, and its predictions on the unseen points as uint8.
+
+    A network that diverged gets its row too, with NaN for what cannot be measured.
+    """
+    split = split_of(dataset, n)
+    device = trained.stack.device
+    x, y = split.train_images.to(device), split.train_labels.to(device)
+    test = split.test_images.to(device), split.test_labels.to(device)
+    new, new_labels = (part.to(device) for part in unseen(split, how.unseen_points))
+    found = []
+    for index, seed in enumerate(seeds):
+        row: dict[str, Any] = {
+            "epochs": int(trained.epochs[index]),
+            "train_accuracy": float(trained.train_accuracy[index]),
+            "train_loss": float(trained.train_loss[index]),
+            "memorised": bool(trained.memorised[index]),
+            "diverged": bool(trained.diverged[index]),
+        }
+        net = trained.stack[index]
+        if row["diverged"]:
+            row |= dict.fromkeys(NOT_MEASURED, float("nan"))
+            guesses = np.full(len(new), 255, dtype=np.uint8)  # no class: counts as an error
+        else:
+            guesses = predictions(net, new)[0].to("cpu", torch.uint8).numpy()
+            row |= {
+                "test_accuracy": float(accuracy(net, *test)),
+                "unseen_accuracy": float(np.mean(guesses == new_labels.cpu().numpy())),
+                "hessian_trace": float(hessian_trace(net, x, y, how.curvature_points)),
+            }
+            row |= estimate_trace(net, x, y, seed, how)
+            row |= {
+                "l1_patterns": int(count_patterns(net, new, 1)),
+                "l2_patterns": int(count_patterns(net, new, 2)),
+                "weight_l2_norm": float(weight_l2_norm(net)),
+                "weight_l1_norm": float(weight_l1_norm(net)),
+            }
+        found.append((row, guesses))
+    return found
+
+
+def estimate_trace(net: Stack, x: Tensor, y: Tensor, seed: int, how: Measuring) -> dict[str, float]:
+    """Estimate one network's Hessian trace as the paper does, and its standard error."""
+    estimate, error = hutchinson_trace(
+        net, x, y, how.hutchinson_vectors, seed=seed, max_points=how.curvature_points
+    )
+    return {"hutchinson_trace": float(estimate), "hutchinson_standard_error": float(error)}
+
+
+def agreement(guesses: np.ndarray, labels: Tensor, diverged: np.ndarray) -> np.ndarray:
+    """Return each network's ensemble agreement, (M,); a diverged one has none and judges none."""
+    values = np.full(len(guesses), np.nan)
+    sound = np.flatnonzero(~diverged)
+    if len(sound) > 1:
+        values[sound] = ensemble_agreement(torch.from_numpy(guesses[sound]), labels).numpy()
+    return values
