@@ -1,0 +1,28 @@
+"""Compile inner loops with numba where it is there; run them as plain Python where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+try:
+    import numba
+except ImportError:  # the numpy path: same answers, slower
+    numba = None
+
+HAVE_NUMBA = numba is not None
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """Compile a function, kept on disk between runs; without numba return it as it is.
+
+    A package folder and a home folder that cannot be written leave numba nowhere to keep the
+    compiled code; it then compiles once a process.
+    """
+    if numba is None:
+        return function
+    options = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "nogil": True}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:
+        return numba.njit(**options)(function)
