@@ -8,6 +8,7 @@ import pandas as pd
 
 from helpers import results, spotchecks, sweeps
 from helpers.errors import UserError
+from helpers.experiments import factorial, vanishing
 from helpers.profiles import choose_profile
 from helpers.results import Table
 from helpers.sweeps import Experiment
@@ -16,7 +17,7 @@ TABLES = results.BUILD / "tables"
 
 
 def _registry() -> dict[str, Experiment]:
-    protocols: list[Experiment] = []
+    protocols: list[Experiment] = [*vanishing.PROTOCOLS, *factorial.PROTOCOLS]
     return {protocol.name: protocol for protocol in protocols}
 
 

@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 
 from helpers import data
-from helpers.ensemble import ensemble_agreement
-from helpers.networks import Stack, accuracy, predictions
+from helpers.agreement import ensemble_agreement
+from helpers.networks import Stack, accuracy, activations, predictions
 from helpers.sharpness import hessian_trace, hutchinson_trace
 from helpers.simplicity import weight_l1_norm, weight_l2_norm
 from helpers.training import SGD, Trained, train
 from helpers.weakness.regions import count_patterns
 
 WIDTHS = (784, 256, 128, 10)
+POINTS_AT_ONCE = 4_096
 NOT_MEASURED = (
     "test_accuracy",
     "unseen_accuracy",
@@ -87,7 +88,7 @@ def measure(
             row |= dict.fromkeys(NOT_MEASURED, float("nan"))
             guesses = np.full(len(new), 255, dtype=np.uint8)  # no class: counts as an error
         else:
-            guesses = predictions(net, new)[0].to("cpu", torch.uint8).numpy()
+            guesses, (l1_patterns, l2_patterns) = answer(net, new)
             row |= {
                 "test_accuracy": float(accuracy(net, *test)),
                 "unseen_accuracy": float(np.mean(guesses == new_labels.cpu().numpy())),
@@ -95,13 +96,30 @@ def measure(
             }
             row |= estimate_trace(net, x, y, seed, how)
             row |= {
-                "l1_patterns": int(count_patterns(net, new, 1)),
-                "l2_patterns": int(count_patterns(net, new, 2)),
+                "l1_patterns": l1_patterns,
+                "l2_patterns": l2_patterns,
                 "weight_l2_norm": float(weight_l2_norm(net)),
                 "weight_l1_norm": float(weight_l1_norm(net)),
             }
         found.append((row, guesses))
     return found
+
+
+def answer(net: Stack, x: Tensor) -> tuple[np.ndarray, list[int]]:
+    """Return one network's predictions at x as uint8, and each hidden layer's number of patterns.
+
+    The same as `predictions` and `count_patterns(activation_patterns(…))`, in one forward pass.
+    """
+    head = Stack(net.weights[-1:], net.biases[-1:])
+    guesses: list[np.ndarray] = []
+    packed: list[list[np.ndarray]] = [[] for _ in net.weights[:-1]]
+    for part in x.split(POINTS_AT_ONCE):
+        hidden = activations(net, part)
+        guesses.append(predictions(head, hidden[-1])[0].to("cpu", torch.uint8).numpy())
+        for layer, values in zip(packed, hidden, strict=True):
+            layer.append(np.packbits((values > 0).cpu().numpy(), axis=-1))
+    counts = [int(count_patterns(np.concatenate(layer, axis=1))[0]) for layer in packed]
+    return np.concatenate(guesses), counts
 
 
 def estimate_trace(net: Stack, x: Tensor, y: Tensor, seed: int, how: Measuring) -> dict[str, float]:

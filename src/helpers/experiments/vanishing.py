@@ -112,7 +112,7 @@ class Vanishing(Experiment):
         _, labels = unseen(split_of(self.dataset, self.n), self.how.unseen_points)
         guesses = np.stack([result.arrays["unseen_predictions"] for result in found])
         values = agreement(guesses, labels, frame["diverged"].to_numpy())
-        frame.insert(frame.columns.get_loc("weight_l2_norm"), "ensemble_agreement", values)
+        frame.insert(list(frame.columns).index("weight_l2_norm"), "ensemble_agreement", values)
         return frame
 
     def cost(self, cell: Network) -> float:
