@@ -23,7 +23,7 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.errors import UserError
+from helpers.errors import MissingTableError, UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results"
@@ -121,12 +121,14 @@ def read(name: str, folder: Path | None = None, protocol: Any = None) -> Table:
 
     With `protocol` (a dataclass or mapping) the table must also have been made by that protocol.
 
-    Raises UserError for a table that is missing, edited, cut short, or made by another protocol,
-    naming the command that makes it again.
+    Raises MissingTableError for a table that was never computed, and UserError for one that is
+    edited, cut short, or made by another protocol, naming the command that makes it again.
     """
     folder = RESULTS if folder is None else Path(folder)
     path, record_path = folder / f"{name}.csv", folder / f"{name}.json"
     mend = f"run `{command(name)}` to make it again"
+    if not path.is_file() and not record_path.is_file():
+        raise MissingTableError(f"table '{name}' is not in {folder}; {mend}")
     for file in (path, record_path):
         if not file.is_file():
             raise UserError(f"results table '{name}' has no {file.name} in {folder}; {mend}")

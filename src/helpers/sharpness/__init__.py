@@ -13,6 +13,7 @@ from helpers.sharpness.invariant import (
 )
 from helpers.sharpness.landscape import (
     filter_normalised_direction,
+    gaussian_direction,
     loss_along_direction,
     loss_on_plane,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "adaptive_sharpness",
     "filter_normalised_direction",
     "fisher_rao_norm",
+    "gaussian_direction",
     "hessian_operator",
     "hessian_trace",
     "hessian_trace_terms",

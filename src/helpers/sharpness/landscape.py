@@ -32,6 +32,17 @@ def filter_normalised_direction(stack: Stack, seed: int) -> Stack:
     return Stack(tuple(weights), tuple(torch.zeros_like(b) for b in stack.biases))
 
 
+def gaussian_direction(stack: Stack, seed: int) -> Stack:
+    """Draw a standard Gaussian number for every weight and bias, the same for each network."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(parameter: Tensor) -> Tensor:
+        drawn = torch.randn(parameter.shape[1:], generator=generator)
+        return drawn.to(parameter).expand_as(parameter)
+
+    return Stack(tuple(map(draw, stack.weights)), tuple(map(draw, stack.biases)))
+
+
 def loss_along_direction(
     stack: Stack, x: Tensor, y: Tensor, direction: Stack, steps: Sequence[float] | Tensor
 ) -> Tensor:
