@@ -1,0 +1,104 @@
+"""Time two ways of doing the same work side by side: pinned, interleaved, medians, saved."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+OUTPUT = Path(__file__).resolve().parents[1] / "_build" / "benchmarks"
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Hold a comparison: median seconds a repeat of each way, and how many times faster."""
+
+    name: str
+    slow: float
+    fast: float
+    slow_runs: tuple[float, ...] = field(repr=False)
+    fast_runs: tuple[float, ...] = field(repr=False)
+
+    @property
+    def ratio(self) -> float:
+        """Return the ratio of the medians."""
+        return self.slow / self.fast
+
+
+def pin_to_one_core() -> None:
+    """Hold this process, and the libraries it calls, to one core (the last it may use)."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Return the wall time of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def compare(
+    name: str, slow: Callable[[], Any], fast: Callable[[], Any], repeats: int = 5, scale: float = 1
+) -> Ratio:
+    """Time both ways in turns, so that a busy moment falls on both; one warm-up of each first.
+
+    `scale` divides the times, such as the number of steps that one call takes.
+    """
+    slow(), fast()
+    runs = [(seconds(slow) / scale, seconds(fast) / scale) for _ in range(repeats)]
+    slow_runs, fast_runs = zip(*runs, strict=True)
+    medians = statistics.median(slow_runs), statistics.median(fast_runs)
+    return Ratio(name, *medians, slow_runs, fast_runs)
+
+
+def sgemm_peak(size: int = 1024, repeats: int = 15) -> float:
+    """Return the FLOP/s of the best of a few square float32 products: the floor's yardstick."""
+    import torch
+
+    a, b = torch.rand(size, size), torch.rand(size, size)
+    out = torch.empty(size, size)
+    return 2 * size**3 / min(seconds(lambda: torch.mm(a, b, out=out)) for _ in range(repeats))
+
+
+def show(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Print one table; numbers to three significant digits."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    for name in rows[0]:
+        numeric = not isinstance(rows[0][name], str)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()))
+    Console(width=120).print(table)
+
+
+def save(name: str, rows: Sequence[dict[str, Any]], **extra: Any) -> Path:
+    """Write rows and the machine they were taken on to _build/benchmarks/NAME.json, atomically."""
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    record = {
+        "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "taken": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **extra,
+        "rows": list(rows),
+    }
+    path = OUTPUT / f"{name}.json"
+    temporary = path.with_suffix(".json.part")
+    temporary.write_text(json.dumps(record, indent=1) + "\n")
+    temporary.replace(path)
+    return path

@@ -1,0 +1,113 @@
+"""Time training against the plain PyTorch loop, one core, and compare where the two stop.
+
+    python benchmarks/training.py [--quick]
+
+Real MNIST from the book's cache (fetched if need be).
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from _harness import compare, pin_to_one_core, save, sgemm_peak, show
+
+from helpers import data
+from helpers.training import SGD, Trained, train, train_reference
+
+NARROW, WIDE = (784, 64, 8, 10), (784, 256, 128, 10)
+# widths, n, batch, learning rate, epochs timed: the protocols' own settings.
+TIMED = (
+    (NARROW, 250, 64, 0.1, 60),
+    (WIDE, 500, 64, 0.05, 30),
+    (WIDE, 2000, 64, 0.03, 8),
+    (WIDE, 60000, 64, 0.01, 1),
+    (WIDE, 12000, 4096, 0.5, 2),
+)
+STOPS = ((NARROW, 250, 0.1), (WIDE, 500, 0.05))
+
+
+def multiplications(widths: tuple[int, ...], batch: int) -> float:
+    """Return the FLOP of one dense step: forward, weight gradients, and deltas but the first."""
+    sizes = [a * b for a, b in zip(widths, widths[1:], strict=False)]
+    return 2 * batch * (2 * sum(sizes) + sum(sizes[1:]))
+
+
+def time_steps(dataset: data.Dataset, peak: float, repeats: int) -> list[dict[str, object]]:
+    """Compare seconds a network-step; both ways initialise, step and evaluate once."""
+    rows = []
+    for widths, n, batch, rate, epochs in TIMED:
+        split = data.split(dataset, n)
+        x, y = split.train_images, split.train_labels
+        # A target of 0 is never reached: every epoch is run, and checked once at the end.
+        sgd = SGD(rate, batch, epochs, check_every=epochs, target_loss=0.0)
+        steps = epochs * -(-n // batch)
+        name = "-".join(map(str, widths))
+        result = compare(
+            name,
+            lambda: train_reference(widths, 0, x, y, sgd),  # noqa: B023
+            lambda: train(widths, [0], x, y, sgd, device="cpu"),  # noqa: B023
+            repeats if n < 12000 else min(repeats, 3),
+            scale=steps,
+        )
+        floor = multiplications(widths, min(batch, n)) / peak
+        rows.append(
+            {
+                "network": name,
+                "n": n,
+                "batch": batch,
+                "plain loop, µs a step": 1e6 * result.slow,
+                "ours, µs a step": 1e6 * result.fast,
+                "times faster": result.ratio,
+                "dense floor, µs": 1e6 * floor,
+            }
+        )
+    return rows
+
+
+def compare_stops(dataset: data.Dataset, seeds: range) -> list[dict[str, object]]:
+    """Train both ways to the stop in float32 and compare epochs and parameters."""
+    rows = []
+    for widths, n, rate in STOPS:
+        split = data.split(dataset, n)
+        x, y = split.train_images, split.train_labels
+        sgd = SGD(rate, 64, 500)
+        ours = train(widths, seeds, x, y, sgd, device="cpu")
+        plain = Trained.join([train_reference(widths, seed, x, y, sgd) for seed in seeds])
+        pairs = zip(
+            (*ours.stack.weights, *ours.stack.biases),
+            (*plain.stack.weights, *plain.stack.biases),
+            strict=True,
+        )
+        gaps = torch.stack([(a - b).abs().flatten(1).amax(1) for a, b in pairs]).amax(0)
+        rows.append(
+            {
+                "network": "-".join(map(str, widths)),
+                "n": n,
+                "seeds": len(seeds),
+                "same stopping epoch": int((ours.epochs == plain.epochs).sum()),
+                "memorised": int(ours.memorised.sum()),
+                "median largest parameter difference": float(gaps.median()),
+                "largest": float(gaps.max()),
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one repeat, three seeds")
+    quick = parser.parse_args().quick
+    pin_to_one_core()
+    dataset = data.load("mnist")
+    peak = sgemm_peak()
+    timings = time_steps(dataset, peak, repeats=1 if quick else 7)
+    peak = max(peak, sgemm_peak())
+    show(f"One core, float32; sgemm peak {peak / 1e9:.0f} GFLOP/s", timings)
+    stops = compare_stops(dataset, range(3 if quick else 20))
+    show("Where the two ways stop, float32", stops)
+    print("saved to", save("training", timings, sgemm_flops=peak, stops=stops))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Train networks on CPU cores, each alone in its core's cache, by compiled epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+
+from helpers.networks import Stack, initialise_one
+from helpers.training import kernels
+from helpers.training.gather import LANES
+from helpers.training.protocol import SGD, Outcome, Trained, finished
+
+
+def train_on_cpu(
+    widths: Sequence[int],
+    seeds: Sequence[int],
+    images: Tensor,
+    labels: Tensor,
+    sgd: SGD,
+    *,
+    workers: int = 1,
+    advance: Callable[[int], None] = lambda epochs: None,
+) -> Trained:
+    """Train one network a seed, `workers` at a time, in the dtype of `images`.
+
+    Needs a hidden layer. The workers are threads: a compiled epoch holds no lock, and the images
+    are held once. Pixels that are zero in every image get no gradient; they are left out, and
+    their weights stay as drawn.
+    """
+    live = torch.nonzero((images != 0).any(dim=0)).flatten()
+    rows = kernels.sparse_rows(images[:, live].numpy())
+
+    def train_one(seed: int) -> Trained:
+        net, generator = initialise_one(widths, seed)
+        net = net.to(images.dtype)
+        weights, biases = _pack(net, live)
+        outcome = _train(weights, biases, rows, labels.numpy(), generator, sgd, advance)
+        return outcome.with_stack(_unpack(weights, biases, net, live))
+
+    # One thread a network: several would only wait for each other on products this small.
+    with threadpool_limits(1, user_api="blas"):
+        parts = Parallel(n_jobs=min(workers, len(seeds)), backend="threading")(
+            delayed(train_one)(seed) for seed in seeds
+        )
+    return Trained.join(parts)
+
+
+def _train(
+    weights: tuple[np.ndarray, ...],
+    biases: tuple[np.ndarray, ...],
+    rows: kernels.SparseRows,
+    labels: np.ndarray,
+    generator: torch.Generator,
+    sgd: SGD,
+    advance: Callable[[int], None],
+) -> Outcome:
+    """Train one network's parameters in place and say how it ended."""
+    batch_size = min(sgd.batch_size, len(labels))
+    space = kernels.workspace(weights, biases, rows, batch_size)
+    number = weights[0].dtype.type
+    for epoch in range(1, sgd.max_epochs + 1):
+        order = torch.randperm(len(labels), generator=generator).numpy()
+        rate = number(sgd.rate(epoch))
+        kernels.train_epoch(weights, biases, rows, labels, order, batch_size, rate, space)
+        if not sgd.checks(epoch):
+            continue
+        advance(sgd.epochs_since_check(epoch))
+        # One wrong point settles most checks; only an end needs the whole count.
+        hasty = sgd.target_loss is None and epoch < sgd.max_epochs
+        right, loss = kernels.evaluate(weights, biases, rows, labels, space, hasty)
+        outcome = finished(sgd, epoch, len(labels), right, loss)
+        if outcome is not None:
+            advance(sgd.max_epochs - epoch)
+            return outcome
+    raise AssertionError("the last epoch always ends training")
+
+
+def _pack(net: Stack, live: Tensor) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """Return transposed copies of one network's parameters for the kernels.
+
+    Only live pixels are kept, and the first hidden layer is padded to a multiple of LANES by units
+    whose weights, in and out, are zero: they stay so, and add exact zeros.
+    """
+    weights = [w[0].T.numpy() for w in (net.weights[0][:, :, live], *net.weights[1:])]
+    biases = [b[0].numpy() for b in net.biases]
+    extra = -biases[0].size % LANES
+    weights[0] = np.pad(weights[0], ((0, 0), (0, extra)))
+    biases[0] = np.pad(biases[0], (0, extra))
+    weights[1] = np.pad(weights[1], ((0, extra), (0, 0)))
+    return (
+        tuple(np.array(w, order="C") for w in weights),
+        tuple(np.array(b, order="C") for b in biases),
+    )
+
+
+def _unpack(
+    weights: tuple[np.ndarray, ...], biases: tuple[np.ndarray, ...], drawn: Stack, live: Tensor
+) -> Stack:
+    """Return the parameters as a stack of one; dead pixels keep the weights that were drawn."""
+    units = drawn.widths[1]
+    first = drawn.weights[0].clone()
+    first[0, :, live] = torch.from_numpy(weights[0][:, :units].T.copy())
+    second = torch.from_numpy(weights[1][:units].T.copy())
+    rest = (torch.from_numpy(w.T.copy()) for w in weights[2:])
+    return Stack(
+        (first, *(w[None] for w in (second, *rest))),
+        tuple(
+            torch.from_numpy(b[: len(d[0])].copy())[None]
+            for b, d in zip(biases, drawn.biases, strict=True)
+        ),
+    )
