@@ -24,7 +24,7 @@ DATA := _build/.data
 
 # pip, without its progress and without the lines about other folders that it did not use
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-QUIET := 2>&1 | sed -e '/is ignored: it is either a non-existing path/d' -e '/^Looking in /d'
+QUIET := 2>&1 | sed -e '/WARNING: Location .* is ignored/d' -e '/^Looking in /d'
 
 .PHONY: help book paper test lint format serve lab bench data env env-dev lock doctor clean distclean
 
@@ -35,7 +35,8 @@ help: ## Show this list
 book: $(DATA) ## Environment, data, chapters, site -> _build/html/index.html
 	@$(HELPERS) book --profile "$(PROFILE)" --device "$(DEVICE)" $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
-paper: ## The whole paper from nothing: every number computed here (hours; resumes)
+paper: $(DATA) ## The whole paper from nothing: every number computed here (hours; resumes)
+	@$(HELPERS) run all --device "$(DEVICE)" $(if $(WORKERS),--workers $(WORKERS))
 	@$(MAKE) book PROFILE=paper
 
 test: $(DEVELOPMENT) $(DATA) ## Run everything that checks the book

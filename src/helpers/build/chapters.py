@@ -26,6 +26,8 @@ GRACE = 60.0
 """Seconds that a worker gets, past a cell's own limit, to notice the limit and to clean up."""
 MEMORY_PER_WORKER = 3e9
 POLL = 0.1
+MEASURE_EVERY = 0.5
+"""Seconds between two looks at the memory of the running chapters (a look at every process)."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def run_chapters(
     keys = {chapter.name: key for chapter, key in chapters}
     running: list[Running] = []
     outcome = Outcome()
+    measured = 0.0
     threads = threads_per_worker(plan.workers)
     try:
         while waiting or running:
@@ -124,7 +127,9 @@ def run_chapters(
                 running.append(_start(project, chapter, plan, threads))
                 listener("started", chapter, None)
             time.sleep(POLL)
-            outcome.peak_mb = max(outcome.peak_mb, sum(_measure(each) for each in running))
+            if time.monotonic() - measured >= MEASURE_EVERY:
+                measured = time.monotonic()
+                outcome.peak_mb = max(outcome.peak_mb, sum(_measure(each) for each in running))
             for each in list(running):
                 if _cell_moved(each):
                     listener("cell", each.chapter, each.cell)
@@ -162,6 +167,8 @@ def child_environment(project: Project, threads: int, scratch: Path) -> dict[str
         **os.environ,
         "PYTHONHASHSEED": "0",
         "IPYTHONDIR": str(scratch / "ipython"),
+        "JUPYTER_RUNTIME_DIR": str(scratch / "runtime"),
+        "JUPYTER_PREFER_ENV_PATH": "1",
         BUILD_VARIABLE: str(project.build),
     }
 
