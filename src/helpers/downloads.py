@@ -200,8 +200,8 @@ def _call(command: list[str], folder: str, *, seconds: float) -> bytes:
         raise SourceError(f"{name}: {error.strerror or error}") from error
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
-        first = next((line for line in lines if line.startswith(("E:", "npm err"))), lines[0])
-        raise SourceError(f"{name} failed: {first[:160]}")
+        marked = [line for line in lines if line.startswith(("E:", "npm err"))] or lines
+        raise SourceError(f"{name} failed: {', '.join(marked[:2])[:200]}")
     return done.stdout
 
 

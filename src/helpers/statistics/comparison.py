@@ -52,7 +52,8 @@ def compare_spearman(
 
     With `absolute` a measure whose sample ρ is negative is first turned round, which asks whether
     |ρ(first)| exceeds |ρ(second)|: "predicts better", whatever the sign. The sign is then a choice
-    made on the data, harmless where both correlations are clear of zero, and it favours neither.
+    made on the data. Where both correlations are clear of zero it costs nothing; a correlation that
+    is truly zero gains by it, so the weaker measure is flattered and the difference understated.
     The bootstrap interval is BCa on the difference; its p is twice the share of resamples on the
     far side of zero. The z and t tests are normal theory, applied to rank correlations as an
     approximation. Raises UserError on unequal lengths or values that are not finite.
