@@ -13,7 +13,7 @@ some rule forces a 1, and `zeros`, the inputs where some rule forces a 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import Literal
 
@@ -150,6 +150,13 @@ def blocking_covers(longest: int = INPUT_BITS) -> NDArray[np.object_]:
     return table
 
 
+@cache
+def blocking_ranks(longest: int = INPUT_BITS) -> Masks:
+    """Return the rank of each G(u) among the distinct values: shape (65536,), equal where G is."""
+    _, ranks = np.unique(blocking_covers(longest), return_inverse=True)
+    return ranks.astype(np.int64)
+
+
 def weakness_of_rules(ones: int, zeros: int, rules: int, longest: int = INPUT_BITS) -> int:
     """Return |Ext(π)| in the rule vocabulary, exactly, for a policy of `rules` rules.
 
@@ -219,22 +226,30 @@ class Policies:
         """Return the (ones, zeros) pairs as a set."""
         return set(zip(self.ones.tolist(), self.zeros.tolist(), strict=True))
 
+    def coincides(self, other: Policies) -> bool:
+        """Say whether some pair is in both."""
+        return bool(np.isin(self._codes(), other._codes()).any())
+
     def agreement(self, other: Policies) -> float:
         """Return the probability that one uniform pick of each forces the same."""
-        mine, theirs = self._chances(), other._chances()
-        return sum(chance * theirs.get(pair, 0.0) for pair, chance in mine.items())
+        _, mine, theirs = np.intersect1d(
+            self._codes(), other._codes(), assume_unique=True, return_indices=True
+        )
+        joint = self.weight[mine] * other.weight[theirs]
+        return float(joint.sum() / (self.weight.sum() * other.weight.sum()))
 
-    def _chances(self) -> dict[tuple[int, int], float]:
-        pairs = zip(self.ones.tolist(), self.zeros.tolist(), strict=True)
-        return dict(zip(pairs, (self.weight / self.weight.sum()).tolist(), strict=True))
+    def _codes(self) -> Masks:
+        return self.ones << ROWS | self.zeros
 
 
+@lru_cache(maxsize=8)
 def subsets(mask: int) -> Masks:
-    """Return every subset of a bitmask of rows: shape (2**bits,)."""
+    """Return every subset of a bitmask of rows: shape (2**bits,), read-only."""
     result = np.zeros(1, dtype=np.int64)
     for place in range(ROWS):
         if mask >> place & 1:
             result = np.concatenate([result, result | (1 << place)])
+    result.flags.writeable = False
     return result
 
 

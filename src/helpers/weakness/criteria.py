@@ -19,6 +19,7 @@ from helpers.weakness.arithmetic import (
     Policies,
     Weights,
     blocking_covers,
+    blocking_ranks,
     cheapest_covers,
     combine,
     cubes,
@@ -69,7 +70,8 @@ def weakest_by_statements(examples: Examples, longest: int = INPUT_BITS) -> Poli
     |Ext(π)| = 2^(−r) (2^N − G(ones) G(zeros)). For given numbers of rules on the two sides it is
     largest where both G are least, so those sets and every split of r are all there is to compare.
     """
-    blocked, fewest = blocking_covers(longest), cheapest_covers("rules", longest).cost
+    blocked, ranks = blocking_covers(longest), blocking_ranks(longest)
+    fewest = cheapest_covers("rules", longest).cost
     everything = 1 << 2 * len(cubes(longest).masks)
 
     def side(wanted: int) -> dict[int, tuple[int, Masks]]:
@@ -77,8 +79,8 @@ def weakest_by_statements(examples: Examples, longest: int = INPUT_BITS) -> Poli
         found = {}
         for rules in np.unique(fewest[unions]).tolist():
             these = unions[fewest[unions] == rules]
-            least = min(blocked[these])
-            found[rules] = (least, these[blocked[these] == least])
+            best = these[ranks[these] == ranks[these].min()]
+            found[rules] = (blocked[best[0]], best)
         return found
 
     splits = [
