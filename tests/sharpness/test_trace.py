@@ -145,6 +145,18 @@ def test_a_network_of_dead_units_keeps_its_output_bias():
     assert terms.biases[0, 2] > 0
 
 
+def test_inputs_that_are_always_zero_add_nothing():
+    network, x, _ = case()
+    for silent in ([0, 1], [4], [0, 2, 4], [0, 1, 2, 3, 4]):
+        dark = x.clone()
+        dark[:, silent] = 0
+        without = Stack((network.weights[0].clone(), *network.weights[1:]), network.biases)
+        without.weights[0][:, :, silent] = 7.0  # a weight that no point ever meets
+        torch.testing.assert_close(hessian_trace(without, dark), hessian_trace(network, dark))
+        diagonal = full_hessian(network, dark, torch.zeros(13, dtype=torch.int64)).diagonal()
+        torch.testing.assert_close(hessian_trace(network, dark)[0], diagonal.sum())
+
+
 def test_bad_input():
     network, x, y = case()
     with pytest.raises(UserError, match="labels for"):

@@ -86,7 +86,7 @@ def hessian_trace_terms(
         biases = [t.sum(dim=-1) for t in per_point]
         return [torch.stack(weights, dim=1), torch.stack(biases, dim=1)]
 
-    lit, points = without_silent_inputs(stack, first_points(x, y, max_points))
+    lit, points = without_silent_margins(stack, first_points(x, y, max_points))
     weights, biases = mean_over_points(lit, points, terms)
     return TraceTerms(weights, biases)
 
@@ -125,17 +125,18 @@ def first_points(x: Tensor, y: Tensor | None, max_points: int | None) -> Tensor:
     return x if max_points is None else x[..., :max_points, :]
 
 
-def without_silent_inputs(stack: Stack, x: Tensor) -> tuple[Stack, Tensor]:
-    """Drop the inputs that are zero at every point: they move no logit and add nothing.
+def without_silent_margins(stack: Stack, x: Tensor) -> tuple[Stack, Tensor]:
+    """Cut off the first and last inputs that are zero at every point: they add nothing.
 
-    A quarter of MNIST's pixels are such in a subset of 500.
+    Views, not copies. On MNIST the blank top and bottom of the frame go: a tenth of the pixels.
     """
     points = x.flatten(0, -2)
     lit = ((points.amax(dim=0) != 0) | (points.amin(dim=0) != 0)).nonzero()[:, 0]
-    if len(lit) == x.shape[-1]:
+    if len(lit) == 0:
         return stack, x
-    first = stack.weights[0].index_select(2, lit)
-    return Stack((first, *stack.weights[1:]), stack.biases), x.index_select(-1, lit)
+    kept = slice(int(lit[0]), int(lit[-1]) + 1)
+    first = stack.weights[0][:, :, kept]
+    return Stack((first, *stack.weights[1:]), stack.biases), x[..., kept]
 
 
 BlockSums = Callable[[Stack, Sequence[Tensor], Sequence[Tensor]], Sequence[Tensor]]

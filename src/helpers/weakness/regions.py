@@ -105,7 +105,10 @@ def _group_words(words: NDArray[np.uint64]) -> tuple[Integers, Integers]:
                 first[found] = i
                 found += 1
                 break
-            if np.array_equal(words[first[number]], words[i]):
+            same = True
+            for j in range(width):
+                same = same and words[first[number], j] == words[i, j]
+            if same:
                 break
             slot = (slot + np.uint64(1)) & last
         numbers[i] = number
