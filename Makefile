@@ -15,6 +15,7 @@ DEVICE ?= auto
 PORT ?= 8000
 WORKERS ?=
 ARGS ?=
+TEST_WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 HELPERS := $(BIN)/python -m helpers
@@ -40,7 +41,7 @@ paper: $(DATA) ## The whole paper from nothing: every number computed here (hour
 	@$(MAKE) book PROFILE=paper
 
 test: $(DEVELOPMENT) $(DATA) ## Run everything that checks the book
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS)
 
 lint: $(DEVELOPMENT) ## ruff, mypy, codespell, notebooks without outputs
 	@$(BIN)/ruff check .

@@ -166,7 +166,7 @@ class Build:
 
     def _upstream(self, first: list[Chapter]) -> list[str]:
         digests = [self.records[chapter.name].digest for chapter in first]
-        return [*digests, self.project.times.read_text(encoding="utf-8")]
+        return [*digests, json.dumps(_read_json(self.project.times))]
 
     def _costs(self, some: list[Chapter]) -> dict[str, dict[str, Any]]:
         return {

@@ -133,8 +133,9 @@ def run_chapters(
             for each in list(running):
                 if _cell_moved(each):
                     listener("cell", each.chapter, each.cell)
-                overdue = time.monotonic() - each.moved > _patience(each, plan)
-                if each.process.poll() is None and not overdue:
+                alive = each.process.poll() is None
+                overdue = alive and time.monotonic() - each.moved > _patience(each, plan)
+                if alive and not overdue:
                     continue
                 running.remove(each)
                 done = _collect(each, keys[each.chapter.name], plan, overdue=overdue)
