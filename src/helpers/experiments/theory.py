@@ -48,3 +48,6 @@ class Theory(Experiment):
     def smoke(self) -> Self:
         """Return a copy that runs small checks."""
         return replace(self, small=True)
+
+
+PROTOCOLS = (Theory(),)
