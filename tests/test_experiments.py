@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 
 from helpers import data, experiments, results, sweeps
 from helpers.errors import UserError
-from helpers.experiments import factorial, networks_at_scale, vanishing
+from helpers.experiments import factorial, networks_at_scale, reparameterisation, vanishing
 from helpers.networks import initialise, predictions
 from helpers.weakness.regions import activation_patterns, count_patterns
 from toy_experiment import Toy
@@ -233,6 +233,43 @@ def test_factorial_marks_a_network_that_ran_out_of_updates(digits, tmp_path):
 def test_updates_of_an_epoch_count_the_short_batch():
     assert factorial.updates_per_epoch(500, 64) == 8
     assert factorial.updates_per_epoch(6_000, 4_096) == 2
+
+
+def test_reparameterisation_is_on_the_papers_twelve_networks():
+    protocol = experiments.find("reparameterisation")
+    chosen = [(c.network.n, c.network.regime, c.network.seed) for c in protocol.cells()]
+    regimes = {0: "small_batch", 5: "small_batch", 100: "large_batch", 105: "large_batch"}
+    assert chosen == [(n, r, seed) for n in (500, 2_000, 6_000) for seed, r in regimes.items()]
+    assert protocol.betas == (1, 2, 5, 10, 20)
+    assert protocol.gammas == (1, 5, 20)
+
+
+def test_rescaling_moves_the_trace_as_predicted_and_nothing_else(small, tmp_path):
+    protocol = reparameterisation.Reparameterisation("r", (small,), seeds=(0, 105))
+    frame = sweeps.run(protocol, folder=tmp_path, device="cpu", progress=False).frame
+    assert sorted(frame["network"].unique()) == [0, 30]
+    assert len(frame) == 2 * (5 + 3)
+    np.testing.assert_allclose(frame["hessian_trace"], frame["predicted_trace"], rtol=1e-4)
+    exact = frame[frame["factor"].isin([1.0, 2.0])]
+    assert (exact["largest_logit_change"] == 0).all()  # powers of two scale every float exactly
+    assert (frame["largest_logit_change"] < 1e-4 * frame["largest_logit"]).all()
+    off = (frame["hutchinson_trace"] - frame["hessian_trace"]).abs()
+    assert (off < 6 * frame["hutchinson_standard_error"]).all()
+    for _, own in frame.groupby("network"):
+        start = own.loc[own["factor"] == 1.0, "hessian_trace"].iloc[0]
+        assert own["hessian_trace"].max() > 10 * start
+        for column in ("test_accuracy", "l1_patterns", "l2_patterns"):
+            kept = own.loc[own["factor"].isin([1.0, 2.0]), column]
+            assert kept.nunique() == 1
+            np.testing.assert_allclose(own[column], kept.iloc[0], rtol=2e-3)
+
+
+def test_ensemble_agreement_follows_only_unchanged_predictions(small, tmp_path):
+    table = sweeps.run(small, folder=tmp_path, device="cpu", progress=False).frame
+    rows = table.iloc[[0, 1]].drop(columns="ensemble_agreement").assign(predictions_changed=[0, 3])
+    joined = reparameterisation.with_ensemble_agreement(rows, [table])
+    assert joined["ensemble_agreement"].iloc[0] == table["ensemble_agreement"].iloc[0]
+    assert joined["ensemble_agreement"].isna().tolist() == [False, True]
 
 
 @pytest.fixture

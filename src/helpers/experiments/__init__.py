@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers import results, spotchecks, sweeps
 from helpers.errors import UserError
-from helpers.experiments import factorial, vanishing
+from helpers.experiments import arithmetic, factorial, reparameterisation, theory, vanishing
 from helpers.profiles import choose_profile
 from helpers.results import Table
 from helpers.sweeps import Experiment
@@ -17,7 +17,8 @@ TABLES = results.BUILD / "tables"
 
 
 def _registry() -> dict[str, Experiment]:
-    protocols: list[Experiment] = [*vanishing.PROTOCOLS, *factorial.PROTOCOLS]
+    modules = (reparameterisation, theory, arithmetic, vanishing, factorial)
+    protocols: list[Experiment] = [p for module in modules for p in module.PROTOCOLS]
     return {protocol.name: protocol for protocol in protocols}
 
 
