@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from helpers.claims.types import Claim, Load, Reading, Verdict
@@ -12,8 +14,10 @@ LEAST_RATIO = 1.1
 WEAKEST = ("weakest_states", "weakest_statements")
 
 
-def _check(load: Load, name: str) -> pd.Series:
-    return load("theory").set_index("check").loc[name]
+def _check(load: Load, name: str) -> dict[str, Any]:
+    """Return the row of one check: its cases, failures and detail."""
+    rows = load("theory").to_dict("records")
+    return {str(k): v for row in rows if row["check"] == name for k, v in row.items()}
 
 
 def _read_lemma_1(load: Load) -> Reading:
@@ -37,19 +41,11 @@ def generalisation_ratios(frame: pd.DataFrame) -> pd.DataFrame:
     Columns: vocabulary, criterion, weakest, shortest, ratio.
     """
     bits = frame[frame["bit"].astype(str) != "all"]
-    means = bits.groupby(["vocabulary", "criterion"])["rate"].mean()
-    rows = [
-        {
-            "vocabulary": vocabulary,
-            "criterion": criterion,
-            "weakest": rate,
-            "shortest": means[vocabulary, "shortest"],
-            "ratio": rate / means[vocabulary, "shortest"],
-        }
-        for (vocabulary, criterion), rate in means.items()
-        if criterion in WEAKEST
-    ]
-    return pd.DataFrame(rows)
+    means = bits.groupby(["vocabulary", "criterion"], as_index=False)["rate"].mean()
+    rival = means[means["criterion"] == "shortest"].set_index("vocabulary")["rate"]
+    weakest = means[means["criterion"].isin(WEAKEST)].rename(columns={"rate": "weakest"})
+    shortest = weakest["vocabulary"].map(rival)
+    return weakest.assign(shortest=shortest, ratio=weakest["weakest"] / shortest)
 
 
 def _read_weakest_not_shortest(load: Load) -> Reading:
