@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -47,6 +48,15 @@ def table(name: str, profile: str = "laptop", device: str = "auto") -> Table:
     if choose_profile(profile) == "laptop":
         return results.read(name, protocol=experiment)
     return compute(name, profile, device=device, progress=False, wait=True)
+
+
+def loader(profile: str = "laptop", device: str = "auto") -> Callable[[str], pd.DataFrame]:
+    """Return the function by which a chapter, or a claim, gets the frame of a table by its name."""
+
+    def load(name: str) -> pd.DataFrame:
+        return table(name, profile, device).frame
+
+    return load
 
 
 def compute(
