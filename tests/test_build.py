@@ -75,6 +75,7 @@ def test_failures_are_told_apart_and_only_what_changed_runs_again(project: Proje
     put(project, "01-good", ["print(profile, device)", "print('first')"])
     put(project, "02-raises", ["x = 1", "print(x / 0)"])
     put(project, "03-hangs", ["import time\ntime.sleep(600)"])
+    put(project, "05-dies", ["import os\nos._exit(9)"])
     reads_the_others = [
         "from helpers.build.provenance import read_times",
         "print(sorted(read_times()['chapters']))",
@@ -85,20 +86,22 @@ def test_failures_are_told_apart_and_only_what_changed_runs_again(project: Proje
     assert tally.ran == ["book/01-good"]
     assert tally.skipped == ["book/04-last"]
     failures = {failure.chapter.path.stem: failure for failure in tally.failures}
-    assert failures.keys() == {"02-raises", "03-hangs"}
+    assert failures.keys() == {"02-raises", "03-hangs", "05-dies"}
     assert (failures["02-raises"].kind, failures["02-raises"].cell) == ("raised", 3)
     assert failures["02-raises"].source == "print(x / 0)"
     assert "ZeroDivisionError" in failures["02-raises"].traceback
     assert (failures["03-hangs"].kind, failures["03-hangs"].cell) == ("hung", 2)
+    assert (failures["05-dies"].kind, failures["05-dies"].cell) == ("died", 2)
     assert "03-hangs.ipynb, code cell 2 of 2 hangs" in failures["03-hangs"].headline()
 
     put(project, "02-raises", ["x = 1", "print(x / 2)"])
     put(project, "03-hangs", ["print('awake')"])
+    put(project, "05-dies", [])
     tally = build(project)
-    assert set(tally.ran) == {"book/02-raises", "book/03-hangs", "book/04-last"}
+    assert set(tally.ran) == {f"book/{name}" for name in (*failures, "04-last")}
     assert tally.reused == ["book/01-good"]
     assert output(project, "01-good") == "smoke cpu\nfirst\n"
-    assert output(project, "04-last") == "['01-good', '02-raises', '03-hangs']\n"
+    assert output(project, "04-last") == "['01-good', '02-raises', '03-hangs', '05-dies']\n"
     times = chapter_times(project.times).set_index("chapter")
     assert (times["seconds"] > 0).all()
     assert (times["peak_process_mb"] <= times["peak_mb"]).all()
