@@ -13,7 +13,13 @@ from sklearn.datasets import load_digits
 
 from helpers import data, experiments, results, sweeps
 from helpers.errors import UserError
-from helpers.experiments import factorial, networks_at_scale, reparameterisation, vanishing
+from helpers.experiments import (
+    factorial,
+    networks_at_scale,
+    reparameterisation,
+    reruns,
+    vanishing,
+)
 from helpers.networks import initialise, predictions
 from helpers.weakness.regions import activation_patterns, count_patterns
 from toy_experiment import Toy
@@ -291,10 +297,40 @@ def test_life_of_a_table(toy_registry):
     experiments.publish("toy")
     assert len(experiments.table("toy").frame) == 8
     assert experiments.status().to_dict("records") == [
-        {"table": "toy", "published": "current", "cells_done": 8, "cells": 8}
+        {"table": "toy", "published": "current", "cells_done": 8, "cells": 8, "seconds_left": 0.0}
     ]
     assert (experiments.verify("toy")["largest_relative_difference"] == 0).all()
     assert len(results.read("toy").provenance["spot_checks"]) == 1
+
+
+def test_rerun_is_normal_and_equal_seed_by_seed(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {small.name: small})
+    published = sweeps.run(small, folder=tmp_path, device="cpu", progress=False).frame
+    again = reruns.rerun(small.name, [0, 100], device="cpu")
+    assert again["seed"].tolist() == [0, 100]
+    report = reruns.compare(again, published, ["test_accuracy", "hessian_trace"])
+    assert (report["same_seed_difference"] == 0).all()
+    assert report["normal"].all()
+    wrong = reruns.compare(again.assign(test_accuracy=2.0), published, ["test_accuracy"])
+    assert not wrong["normal"].any()
+    with pytest.raises(UserError, match="has no seeds 7"):
+        reruns.rerun(small.name, [0, 7])
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_normal_band_holds_its_share(count):
+    """Of many re-runs of normal networks, `level` lie in the band of the published ones."""
+    random = np.random.default_rng(5)
+    inside = []
+    for _ in range(2_000):
+        low, high = reruns.normal_band(random.normal(3, 2, size=25), count, level=0.9)
+        inside.append(low <= random.normal(3, 2, size=count).mean() <= high)
+    assert np.mean(inside) == pytest.approx(0.9, abs=4 * math.sqrt(0.09 / 2_000))
+
+
+def test_normal_band_needs_two_values():
+    with pytest.raises(UserError, match="1 published values"):
+        reruns.normal_band([0.9, float("nan")])
 
 
 def test_unknown_table_and_profile_are_clear_errors(toy_registry):

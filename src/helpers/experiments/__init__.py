@@ -112,17 +112,31 @@ def accept(name: str, cells: int = 2, device: str = "auto") -> int:
 
 
 def status() -> pd.DataFrame:
-    """List every table: is it published, by the present code, and how far has its sweep come."""
+    """List every table: is it published, by the present code, and how far has its sweep come.
+
+    `seconds_left` is what the missing cells would take one core, by what the published table took;
+    NaN for a table that is not published.
+    """
     rows = []
     for name, experiment in EXPERIMENTS.items():
         done, cells = sweeps.progress_of(experiment, folder_of("paper"))
+        seconds_left = float("nan")
         try:
             published = results.read(name, protocol=experiment)
             state = "current" if spotchecks.is_current(experiment, published) else "older code"
+            seconds_left = published.provenance["wall_seconds"] * (1 - done / cells)
         except UserError as error:
             missing = not (results.RESULTS / f"{name}.csv").is_file()
             state = "not published" if missing else str(error)
-        rows.append({"table": name, "published": state, "cells_done": done, "cells": cells})
+        rows.append(
+            {
+                "table": name,
+                "published": state,
+                "cells_done": done,
+                "cells": cells,
+                "seconds_left": seconds_left,
+            }
+        )
     return pd.DataFrame(rows)
 
 
