@@ -41,15 +41,16 @@ def fisher_rao_model(stack, x, y):
     return fisher_rao_norm(stack, x, y, labels="model")
 
 
-# measure, is it blind to the scale of single units, tolerance
+# measure, is it blind to: layer scale, unit scale, dead-unit rewrite; relative tolerance
 MEASURES = [
-    (adaptive_sharpness, True, 1e-9),
-    (worst_case_adaptive_sharpness, True, 1e-9),
-    (fisher_rao_norm, True, 1e-9),
-    (fisher_rao_model, True, 1e-9),
-    (relative_flatness, False, 1e-9),
-    (orbit_over_units, True, 1e-7),
-    (orbit_over_layers, False, 1e-7),
+    (hessian_trace, False, False, False, 1e-9),
+    (adaptive_sharpness, True, True, True, 1e-9),
+    (worst_case_adaptive_sharpness, True, True, True, 1e-9),
+    (fisher_rao_norm, True, True, True, 1e-9),
+    (fisher_rao_model, True, True, True, 1e-9),
+    (relative_flatness, True, False, False, 1e-9),
+    (orbit_over_units, True, True, True, 1e-7),
+    (orbit_over_layers, True, False, False, 1e-7),
 ]
 
 
@@ -58,31 +59,51 @@ def unit_scales(seed: int) -> list[torch.Tensor]:
     return [torch.randn(h, generator=generator).exp() for h in WIDTHS[1:-1]]
 
 
-@pytest.mark.parametrize(("measure", "unit", "rtol"), MEASURES)
-@settings(max_examples=8, deadline=None)
-@given(seed=seeds)
-def test_invariance_table(measure, unit, rtol, seed):
-    network, (x, y) = random_network(seed), random_points(seed)
-    before = measure(network, x, y)
-    layers = [s[:1].expand(len(s)) for s in unit_scales(seed)]
-    torch.testing.assert_close(measure(rescaled(network, layers), x, y), before, rtol=rtol, atol=0)
+def with_dead_unit(network: Stack, incoming: float, bias: float, outgoing: float) -> Stack:
+    """Set unit 0 of the second hidden layer; a bias of -1e6 kills it."""
+    w, b = [p.clone() for p in network.weights], [p.clone() for p in network.biases]
+    w[1][:, 0] += incoming
+    b[1][:, 0] = bias
+    w[2][:, :, 0] *= outgoing
+    return Stack(tuple(w), tuple(b))
+
+
+def changed(kind: str, seed: int) -> tuple[Stack, Stack]:
+    """Return a network and its image under a map that keeps the function."""
+    network = random_network(seed)
+    scales = unit_scales(seed)
+    if kind == "layer scale":
+        return network, rescaled(network, [s[:1].expand(len(s)) for s in scales])
+    if kind == "unit scale":
+        return network, rescaled(network, scales)
+    if kind == "dead-unit rewrite":
+        return with_dead_unit(network, 0, -1e6, 1), with_dead_unit(network, 0.3, 2.0, 0)
     order = torch.randperm(6, generator=torch.Generator().manual_seed(seed))
     w, b = network.weights, network.biases
-    permuted = Stack((w[0], w[1][:, order], w[2][:, :, order]), (b[0], b[1][:, order], b[2]))
-    torch.testing.assert_close(measure(permuted, x, y), before, rtol=rtol, atol=0)
-    by_unit = measure(rescaled(network, unit_scales(seed)), x, y)
-    if unit:
-        torch.testing.assert_close(by_unit, before, rtol=rtol, atol=0)
+    return network, Stack((w[0], w[1][:, order], w[2][:, :, order]), (b[0], b[1][:, order], b[2]))
 
 
-@pytest.mark.parametrize("measure", [m for m, unit, _ in MEASURES if not unit])
-def test_the_no_entries_of_the_table_are_no(measure):
-    network, x, y = case()
-    moved = measure(rescaled(network, unit_scales(0)), x, y)
-    assert abs(float(moved / measure(network, x, y)) - 1) > 0.05
+KINDS = ["permutation", "layer scale", "unit scale", "dead-unit rewrite"]
+ENTRIES = [
+    pytest.param(measure, kind, blind, rtol, id=f"{measure.__name__}, {kind}")
+    for measure, *row, rtol in MEASURES
+    for kind, blind in zip(KINDS, [True, *row], strict=True)
+]
 
 
-@pytest.mark.parametrize("measure", [m for m, _, _ in MEASURES])
+@pytest.mark.parametrize(("measure", "kind", "blind", "rtol"), ENTRIES)
+def test_invariance_table(measure, kind, blind, rtol):
+    moved = 0.0
+    for seed in range(8):
+        before, after = changed(kind, seed)
+        x, y = random_points(seed)
+        torch.testing.assert_close(logits(after, x), logits(before, x))
+        ratio = float(measure(after, x, y) / measure(before, x, y))
+        moved = max(moved, abs(ratio - 1))
+    assert moved < rtol if blind else moved > 0.05
+
+
+@pytest.mark.parametrize("measure", [row[0] for row in MEASURES])
 def test_a_stack_is_its_networks(measure):
     networks, (x, y) = [random_network(seed) for seed in range(3)], random_points(0)
     alone = torch.cat([measure(network, x, y) for network in networks])

@@ -11,6 +11,7 @@ from helpers.sharpness.invariant import (
     relative_flatness,
     worst_case_adaptive_sharpness,
 )
+from helpers.sharpness.kinks import Rise, average_rise, expected_rise, kink_rise, kink_terms
 from helpers.sharpness.landscape import (
     filter_normalised_direction,
     gaussian_direction,
@@ -30,8 +31,11 @@ from helpers.sharpness.trace import (
 __all__ = [
     "MAX_POINTS",
     "OrbitMinimum",
+    "Rise",
     "TraceTerms",
     "adaptive_sharpness",
+    "average_rise",
+    "expected_rise",
     "filter_normalised_direction",
     "fisher_rao_norm",
     "gaussian_direction",
@@ -39,6 +43,8 @@ __all__ = [
     "hessian_trace",
     "hessian_trace_terms",
     "hutchinson_trace",
+    "kink_rise",
+    "kink_terms",
     "largest_eigenvalue",
     "loss_along_direction",
     "loss_on_plane",

@@ -1,14 +1,17 @@
 """Sharpness measures built so that rescaling cannot move them.
 
-What each is invariant to, for maps that keep the function (the tests measure all of it):
+What each is blind to, among maps that keep the function (the tests measure every entry). A
+dead-unit rewrite takes a hidden unit that is off at every point, empties its outgoing weights and
+gives it new incoming ones, so that it is on but unheard.
 
-| measure                        | layer rescaling | unit rescaling | permutation |
-|--------------------------------|-----------------|----------------|-------------|
-| adaptive sharpness (both)      | yes             | yes            | yes         |
-| Fisher–Rao norm                | yes             | yes            | yes         |
-| relative flatness, last layer  | yes             | no             | yes         |
-| orbit-minimum trace over units | yes             | yes            | yes         |
-| orbit-minimum trace over layers| yes             | no             | yes         |
+| measure                         | layer scale | unit scale | permutation | dead-unit rewrite |
+|---------------------------------|-------------|------------|-------------|-------------------|
+| Hessian trace                   | no          | no         | yes         | no                |
+| adaptive sharpness, both        | yes         | yes        | yes         | yes               |
+| Fisher–Rao norm, both           | yes         | yes        | yes         | yes               |
+| relative flatness, last layer   | yes         | no         | yes         | no                |
+| orbit-minimum trace over units  | yes         | yes        | yes         | yes               |
+| orbit-minimum trace over layers | yes         | no         | yes         | no                |
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ from helpers.networks import Stack, activations
 # The paper's protocol: at most the first 2,048 training points enter a curvature measure.
 MAX_POINTS = 2048
 
-# Floats in the largest array of a block: 1 MB stays in a core's cache; a GPU wants big products.
-_CPU_BLOCK = 2**18
+# Floats in the largest array of a block: 2 MB stays near a CPU core; a GPU wants big products.
+_CPU_BLOCK = 2**19
 _GPU_BLOCK = 2**26
 
 
