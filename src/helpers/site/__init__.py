@@ -31,6 +31,8 @@ def node_binary() -> Path:
 def configure(app: Sphinx, config: Config) -> None:
     """Point Sphinx at the book's templates, styles and Node before anything is built."""
     katex.NODEJS_BINARY = str(node_binary())
+    # On a busy machine Node takes longer than the five seconds it is given by default.
+    katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0
     katex.KATEX_DEFAULT_OPTIONS["strict"] = "ignore"  # “×” and friends in \text are fine
     config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
     static = Path(app.srcdir) / "book" / "_static"

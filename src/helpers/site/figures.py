@@ -45,9 +45,9 @@ def inline_svg(source: str, label: str, prefix: str) -> str:
 
 
 def _shorten(body: str) -> str:
-    """Round coordinates to a hundredth of a point; leave embedded images and glyphs alone."""
+    """Cut coordinates to a hundredth of a point; scales, images and glyphs stay as they are."""
 
     def shorten(match: re.Match[str]) -> str:
         return match[1] + _LONG_DECIMAL.sub(r"\1", match[2]) + match[3]
 
-    return re.sub(r'(\b(?:d|x|y|transform|points)=")([^"]*)(")', shorten, body)
+    return re.sub(r'(\b(?:d|x|y|points)=")([^"]*)(")', shorten, body)

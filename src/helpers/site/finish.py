@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import html
 import re
@@ -11,8 +12,6 @@ from pathlib import Path
 import nbformat
 import tinycss2
 from sphinx.application import Sphinx
-
-from helpers.site.pages import PARAMETER_TAGS
 
 POLICY_MARK = "@@CONTENT-SECURITY-POLICY@@"
 _INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
@@ -32,7 +31,9 @@ def finish_site(app: Sphinx, exception: Exception | None) -> None:
         text = page.read_text(encoding="utf-8")
         page.write_text(text.replace(POLICY_MARK, content_policy(text)), encoding="utf-8")
     drop_unused_styles(site, pages)
-    write_clean_notebooks(Path(app.srcdir) / "book", site / "_downloads" / "notebooks")
+    # The build runs from the root of the book.
+    folders = Path(app.srcdir) / "book", Path.cwd() / "book", site / "_downloads" / "notebooks"
+    write_clean_notebooks(*folders)
     write_front_door(site, app.config.root_doc, app.config.html_title)
     (site / ".nojekyll").touch()  # some hosts hide folders that start with an underscore
 
@@ -67,27 +68,28 @@ def content_policy(page: str) -> str:
 
 
 def clean_notebook(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return an executed notebook as its author wrote it: no outputs, no injected cell."""
-    cells = []
-    for cell in notebook.cells:
-        tags = set(cell.metadata.get("tags", []))
-        if "injected-parameters" in tags & PARAMETER_TAGS:
-            continue
-        for key in ("papermill", "execution"):
-            cell.metadata.pop(key, None)
+    """Return a notebook without outputs and without the cell that papermill injects."""
+    clean = copy.deepcopy(notebook)
+    clean.cells = [
+        cell for cell in clean.cells if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
+    for cell in clean.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-        cells.append(cell)
-    notebook.cells = cells
-    notebook.metadata.pop("papermill", None)
-    return notebook
+    clean.metadata.pop("papermill", None)
+    return clean
 
 
-def write_clean_notebooks(folder: Path, target: Path) -> None:
-    """Write a clean copy of every notebook in `folder` to `target`."""
+def write_clean_notebooks(executed: Path, sources: Path, target: Path) -> None:
+    """Write the clean form of every executed notebook to `target`.
+
+    That is the file in `sources` (the book's own folder) where there is one: an executed copy
+    without outputs may still carry the parameters of its run.
+    """
     target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(folder.glob("*.ipynb")):
-        notebook = nbformat.read(path, as_version=4)
+    for path in sorted(executed.glob("*.ipynb")):
+        origin = sources / path.name
+        notebook = nbformat.read(origin if origin.is_file() else path, as_version=4)
         nbformat.write(clean_notebook(notebook), target / path.name)
 
 

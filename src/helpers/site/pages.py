@@ -30,6 +30,8 @@ _UNWANTED = (
     "togglebuttonselector =",
     "documentation_options.",
 )
+# "1.2. " before a heading: without its last point.
+_NUMBER = re.compile(r'(<span class="section-number">[\d.]*\d)\.( </span>)')
 # The theorem and exercise directives give every body the same id.
 _SHARED_ID = re.compile(r' id="(?:proof|exercise|solution)-content"')
 
@@ -52,31 +54,27 @@ def read_provenance(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def run_facts(notebook: Path, provenance: dict[str, Any]) -> list[str]:
-    """Say how one page was run, such as ["profile laptop", "device cpu", "41 s"].
+def run_facts(chapter: str, provenance: dict[str, Any]) -> list[str]:
+    """Say how a chapter was run, such as ["profile laptop", "device cpu", "41 s"].
 
-    notebook: an executed copy, whose papermill metadata holds the effective parameters. The
-    builder's provenance wins where it knows more: `auto` resolved to a device, seconds measured.
+    Empty for a chapter that the builder did not run.
     """
-    metadata = json.loads(notebook.read_text(encoding="utf-8")).get("metadata", {})
-    papermill = metadata.get("papermill", {})
-    chapter = provenance.get("chapters", {}).get(notebook.stem, {})
-    facts = {**papermill.get("parameters", {})}
-    facts |= {key: chapter[key] for key in ("profile", "device") if chapter.get(key)}
-    if facts.get("device") == "auto" and provenance.get("device"):
-        facts["device"] = provenance["device"]
-    words = [f"{key} {value}" for key, value in facts.items() if isinstance(value, str | int)]
-    seconds = chapter.get("seconds", papermill.get("duration"))
+    record = provenance.get("chapters", {}).get(chapter)
+    if record is None:
+        return []
+    settings = {name: record.get(name, provenance.get(name)) for name in ("profile", "device")}
+    facts = [f"{name} {value}" for name, value in settings.items() if value]
+    seconds = record.get("seconds")
     if isinstance(seconds, int | float):
-        words.append(f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min")
-    return words
+        facts.append(f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min")
+    return facts
 
 
 def origin_facts(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     """Say what made the whole book, as (name, value) pairs; nothing about what is not known."""
     versions = provenance.get("versions", {})
     named = {
-        "commit": str(provenance.get("commit", ""))[:10],
+        "commit": str(provenance.get("commit", "")),
         "date": str(provenance.get("date", ""))[:10],
         "hardware": str(provenance.get("hardware", "")),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
@@ -121,14 +119,19 @@ def prepare_page(
     if not app.config.html_baseurl:  # an address that leads nowhere is worse than none
         context["metatags"] = _ADDRESS.sub("", context.get("metatags", ""))
     if context.get("body"):
-        context["body"] = _SHARED_ID.sub("", inline_figures(app, pagename, context["body"]))
+        body = inline_figures(app, pagename, context["body"])
+        # Sphinx gives the bibliography the role of a list but its entries another.
+        body = body.replace(
+            '<div role="list" class="citation-list">', '<div class="citation-list">'
+        )
+        context["body"] = _NUMBER.sub(r"\1\2", _SHARED_ID.sub("", body))
         if "katex-error" in context["body"]:
             logger.warning("a formula cannot be set", location=pagename)
     provenance = read_provenance(Path(app.srcdir) / "book" / "_provenance.json")
     context["origin_facts"] = origin_facts(provenance)
     source = Path(app.env.doc2path(pagename)) if doctree is not None else None
     if source is not None and source.suffix == ".ipynb":
-        context["run_facts"] = run_facts(source, provenance)
+        context["run_facts"] = run_facts(source.stem, provenance)
         context["notebook"] = f"_downloads/notebooks/{source.name}"
 
 
