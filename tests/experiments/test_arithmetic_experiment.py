@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from math import comb
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.experiments import arithmetic
@@ -72,7 +74,18 @@ def test_bounds_and_known_extremes(rows):
 def test_the_small_copy_is_the_same_protocol_in_seconds():
     small = Arithmetic().smoke()
     assert len(small.cells()) == 4
-    frame = arithmetic.sample(4, small)
-    assert len(frame) == 4 * 5 * len(arithmetic.CHOICES)
-    assert not frame.duplicated(list(Arithmetic.key)).any()
+    rows = [row for cell in small.cells() for row in arithmetic.summarise(cell)]
+    assert len(rows) == 4 * 5 * len(arithmetic.CHOICES)
+    assert len({tuple(row[name] for name in Arithmetic.key) for row in rows}) == len(rows)
+
+
+def test_sampled_rates_agree_with_exact_ones():
+    small = replace(Arithmetic(), operations=("addition",), seen=(14,))
+    frame = arithmetic.sample(120, small)
+    exact = pd.DataFrame(arithmetic.summarise(small.cells()[0]))
+    exact = exact[exact["bit"] != "all"].groupby(["vocabulary", "criterion"])["rate"].mean()
+    for row in frame.to_dict("records"):
+        rate = exact[row["vocabulary"], row["criterion"]]
+        spread = (rate * (1 - rate) / 120) ** 0.5
+        assert abs(row["share"] - rate) <= 4 * spread + 1e-12
     assert ((frame["low"] <= frame["share"]) & (frame["share"] <= frame["high"])).all()

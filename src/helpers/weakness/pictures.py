@@ -1,4 +1,4 @@
-"""Pictures of small embodied languages: lattices of statements, and the people in the example."""
+"""Pictures: lattices of statements, the bodies of the example, and policies of arithmetic."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
-from matplotlib.patches import Circle
+from matplotlib.patches import Circle, Rectangle
 
 from helpers.plots import COLOURS, INK
+from helpers.weakness.arithmetic import ROWS, Examples
 from helpers.weakness.languages import (
     StatementSet,
     Vocabulary,
@@ -100,6 +101,36 @@ def _stick_figure(ax: Axes, x: float, holds: Mapping[str, bool]) -> None:
         for radius in (0.2, 0.29):
             x_arc, y_arc = hand[0] + radius * np.cos(angle), hand[1] + radius * np.sin(angle)
             ax.plot(x_arc, y_arc, **arm | {"linewidth": 1.3})
+
+
+def draw_policy(ax: Axes, examples: Examples, ones: int, zeros: int, title: str) -> None:
+    """Draw what a policy says in each of the 16 rows: a grid of a against b.
+
+    Seen rows are boxed. A digit is what the policy forces, struck out if wrong; a dot is a row
+    that it leaves open, a cross one where it contradicts itself.
+    """
+    for row in range(ROWS):
+        a, b = divmod(row, 4)
+        one, zero, right = (mask >> row & 1 for mask in (ones, zeros, examples.table))
+        said = "×" if one and zero else "1" if one else "0" if zero else "·"
+        wrong = bool(one ^ zero) and bool(one) != bool(right)
+        colour = COLOURS["orange"] if wrong or said == "×" else COLOURS["blue"]
+        ax.text(b, a, said, ha="center", va="center", fontsize=14, color=colour, weight="bold")
+        if wrong:
+            ax.plot([b - 0.22, b + 0.22], [a + 0.24, a - 0.24], color=colour, linewidth=1.6)
+        if examples.rows >> row & 1:
+            ax.add_patch(Rectangle((b - 0.4, a - 0.4), 0.8, 0.8, fill=False, edgecolor=INK))
+    ticks = ["00", "01", "10", "11"]
+    ax.set_xticks(range(4), ticks)
+    ax.set_yticks(range(4), ticks)
+    ax.set_xlim(-0.6, 3.6)
+    ax.set_ylim(3.6, -0.6)
+    ax.set_aspect("equal")
+    ax.grid(visible=False)
+    ax.tick_params(length=0)
+    ax.set(xlabel="$b$", ylabel="$a$", title=title)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
 
 
 def draw_lattice(
