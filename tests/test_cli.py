@@ -64,7 +64,7 @@ def test_wrong_usage_exits_with_2() -> None:
     done = call("book", "--no-such-option")
     assert done.returncode == 2
     assert "No such option" in done.stderr
-    assert call("boook").returncode == 2
+    assert call("books").returncode == 2
 
 
 @pytest.mark.parametrize(
