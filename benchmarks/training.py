@@ -8,6 +8,7 @@ Real MNIST from the book's cache (fetched if need be).
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 
 import torch
 from _harness import compare, pin_to_one_core, save, sgemm_peak, show
@@ -20,21 +21,21 @@ NARROW, WIDE = (784, 64, 8, 10), (784, 256, 128, 10)
 TIMED = (
     (NARROW, 250, 64, 0.1, 60),
     (WIDE, 500, 64, 0.05, 30),
-    (WIDE, 2000, 64, 0.03, 8),
-    (WIDE, 60000, 64, 0.01, 1),
-    (WIDE, 12000, 4096, 0.5, 2),
+    (WIDE, 2000, 64, 0.03, 10),
+    (WIDE, 60000, 64, 0.01, 2),
+    (WIDE, 12000, 4096, 0.5, 20),
 )
 STOPS = ((NARROW, 250, 0.1), (WIDE, 500, 0.05))
 
 
 def multiplications(widths: tuple[int, ...], batch: int) -> float:
     """Return the FLOP of one dense step: forward, weight gradients, and deltas but the first."""
-    sizes = [a * b for a, b in zip(widths, widths[1:], strict=False)]
+    sizes = [a * b for a, b in pairwise(widths)]
     return 2 * batch * (2 * sum(sizes) + sum(sizes[1:]))
 
 
 def time_steps(dataset: data.Dataset, peak: float, repeats: int) -> list[dict[str, object]]:
-    """Compare seconds a network-step; both ways initialise, step and evaluate once."""
+    """Compare CPU time a network-step; both ways initialise, step and evaluate once."""
     rows = []
     for widths, n, batch, rate, epochs in TIMED:
         split = data.split(dataset, n)

@@ -32,8 +32,10 @@ def train_on_cpu(
     are held once. Pixels that are zero in every image get no gradient; they are left out, and
     their weights stay as drawn.
     """
-    live = torch.nonzero((images != 0).any(dim=0)).flatten()
-    rows = kernels.sparse_rows(images[:, live].numpy())
+    lit = (images != 0).any(dim=0)
+    live = torch.nonzero(lit).flatten()
+    place = (lit.cumsum(0) - 1).numpy().astype(np.uint32)  # A live pixel's column.
+    rows = kernels.sparse_rows(images.numpy(), place)
 
     def train_one(seed: int) -> Trained:
         net, generator = initialise_one(widths, seed)

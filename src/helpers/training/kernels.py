@@ -46,8 +46,8 @@ class Workspace(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
-def sparse_rows(images):  # type: ignore[no-untyped-def]
-    """Return the non-zero entries of (n, d) images as SparseRows."""
+def sparse_rows(images, place):  # type: ignore[no-untyped-def]
+    """Return the non-zero entries of (n, d) images; pixel j becomes column place[j], a uint32."""
     starts = np.zeros(images.shape[0] + 1, np.int64)
     for i in range(images.shape[0]):
         starts[i + 1] = starts[i]
@@ -58,7 +58,7 @@ def sparse_rows(images):  # type: ignore[no-untyped-def]
     for i in range(images.shape[0]):
         for j in range(images.shape[1]):
             if images[i, j] != 0:
-                columns[k], values[k] = j, images[i, j]
+                columns[k], values[k] = place[j], images[i, j]
                 k += 1
     return SparseRows(starts, columns, values)
 
