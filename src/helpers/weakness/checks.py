@@ -147,7 +147,7 @@ def same_truth_same_weakness(small: bool = False) -> Finding:
 def functions_are_equally_weak(small: bool = False) -> Finding:
     """In the vocabulary of all programs "the bit is g(input)", every single program is as weak."""
     cases = failures = 0
-    for inputs in (1, 2) if small else (1, 2, 3, 4):  # 2**inputs programs over 2·inputs states
+    for inputs in (1, 2) if small else (1, 2, 3, 4):  # so many inputs, 2**inputs programs
         programs = [
             sum(1 << (2 * x + (g >> x & 1)) for x in range(inputs)) for g in range(1 << inputs)
         ]
@@ -155,7 +155,9 @@ def functions_are_equally_weak(small: bool = False) -> Finding:
         alone = [int(w[1 << i]) for i in range(len(programs))]
         cases += len(alone)
         failures += sum(value != alone[0] for value in alone)
-    return Finding("functions-tie", cases, failures, "all functions of up to four inputs, one bit")
+    return Finding(
+        "functions-tie", cases, failures, "all functions from at most four inputs to one bit"
+    )
 
 
 def weakness_of_rules_closed_form(small: bool = False) -> Finding:
