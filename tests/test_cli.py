@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from helpers import cli
+from helpers.build.book import Tally
+from helpers.build.chapters import Failure
+from helpers.build.project import Chapter
 from helpers.doctor import examine
 
 COMMANDS = ["data", "run", "book", "claims", "bench", "doctor"]
@@ -88,6 +91,24 @@ def test_a_disk_that_refuses_is_one_line(
     assert "cannot write _build/cache/x.json" in shown
     assert words in shown
     assert shown.count("\n") == 1
+
+
+def test_a_failed_chapter_shows_its_cell_and_traceback_and_exits_with_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chapter = Chapter("book/02-two", Path("book/02-two.ipynb"), {"cells": [{"cell_type": "code"}]})
+    traceback = "\x1b[31mZeroDivisionError\x1b[0m: division by zero"
+    failure = Failure(chapter, "raised", 1, "x = [1]\nprint(x[0] / 0)", traceback, "[1] / 0")
+    tally = Tally(ran=["book/01-one"], failures=[failure], skipped=["book/index"])
+    monkeypatch.setattr("helpers.build.book.build_book", lambda *_: tally)
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["book"])
+    assert leaving.value.code == 1
+    shown = capsys.readouterr()
+    assert "02-two.ipynb, code cell 1 of 1 raised: [1] / 0" in shown.out
+    assert "print(x[0] / 0)" in shown.out
+    assert "ZeroDivisionError: division by zero" in shown.out
+    assert "1 failed, 1 ran, 0 unchanged, 1 not started" in shown.err
 
 
 def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from helpers.errors import UserError
 
@@ -272,13 +273,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _say_error(text: str) -> None:
-    Console(stderr=True).print(f"[red]error:[/] {_escape(text)}", highlight=False, soft_wrap=True)
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+    Console(stderr=True).print(f"[red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def _show_failure(console: Console, failure: Any) -> None:
@@ -287,7 +282,7 @@ def _show_failure(console: Console, failure: Any) -> None:
     from rich.text import Text
 
     console.print()
-    console.rule(f"[red]{_escape(failure.headline())}", align="left")
+    console.print(Text(failure.headline(), style="bold red"), soft_wrap=True)
     if failure.source:
         console.print(
             Syntax(failure.source, "python", line_numbers=True, background_color="default")

@@ -10,6 +10,7 @@ from typing import Any
 
 import filelock
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 
@@ -287,7 +288,8 @@ class Display:
             )
         else:
             self.progress.update(task, visible=False)
-            self.console.print(f"[red]✗[/] {detail.headline()}", highlight=False, markup=True)
+            headline = escape(detail.headline())
+            self.console.print(f"[red]✗[/] {headline}", highlight=False, soft_wrap=True)
         done = sum(each.completed for each in self.progress.tasks if each.id in self.tasks.values())
         self.progress.update(self.whole, completed=done)
 
