@@ -9,7 +9,14 @@ import pandas as pd
 
 from helpers import results, spotchecks, sweeps
 from helpers.errors import UserError
-from helpers.experiments import arithmetic, factorial, reparameterisation, theory, vanishing
+from helpers.experiments import (
+    arithmetic,
+    factorial,
+    invariance,
+    reparameterisation,
+    theory,
+    vanishing,
+)
 from helpers.profiles import choose_profile
 from helpers.results import Table
 from helpers.sweeps import Experiment
@@ -18,7 +25,7 @@ TABLES = results.BUILD / "tables"
 
 
 def _registry() -> dict[str, Experiment]:
-    modules = (reparameterisation, theory, arithmetic, vanishing, factorial)
+    modules = (reparameterisation, invariance, theory, arithmetic, vanishing, factorial)
     protocols: list[Experiment] = [p for module in modules for p in module.PROTOCOLS]
     return {protocol.name: protocol for protocol in protocols}
 
