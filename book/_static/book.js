@@ -8,14 +8,14 @@
     });
   });
 
-  var wide = "div.math, pre, .cell_output > .output, .table-scroll, .table-wrapper, .pst-scrollable-table-container";
+  var wide = "div.math, figure, pre, .cell_output > .output, .table-scroll, .table-wrapper, .pst-scrollable-table-container";
 
   function update() {
     document.querySelectorAll(wide).forEach(function (element) {
       var scrolls = element.scrollWidth > element.clientWidth;
       if (scrolls) {
         element.tabIndex = 0;
-        if (!element.hasAttribute("role")) element.setAttribute("role", "group");
+        if (!element.hasAttribute("role") && !element.matches("figure")) element.setAttribute("role", "group");
         if (!element.hasAttribute("aria-label")) {
           element.setAttribute("aria-label", element.matches("div.math") ? "Formula, scrolls sideways" : "Scrolls sideways");
         }

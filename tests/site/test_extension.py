@@ -68,6 +68,28 @@ def test_unused_rules_go_and_used_ones_stay():
     )
 
 
+def test_one_bundle_holds_every_sheet_in_order_with_its_files_still_found(tmp_path):
+    static = tmp_path / "_static"
+    (static / "maths").mkdir(parents=True)
+    (static / "a.css").write_text("a{background:url(a.png)}")
+    (static / "maths" / "b.css").write_text("b{src:url('f/b.woff2')} c{src:url(data:x)}")
+    page = tmp_path / "book" / "p.html"
+    page.parent.mkdir()
+    page.write_text(
+        '<link href="../_static/a.css?v=1" rel="stylesheet"/>\n<title>t</title>'
+        '<link rel="stylesheet" href="../_static/maths/b.css"/>'
+    )
+    finish.bundle_styles(tmp_path, [page])
+    (bundle,) = static.glob("site-*.css")
+    assert bundle.read_text() == (
+        "a{background:url(a.png)}\nb{src:url(maths/f/b.woff2)} c{src:url(data:x)}"
+    )
+    text = page.read_text()
+    assert text.count("stylesheet") == 1
+    assert f'href="../_static/{bundle.name}"' in text
+    assert "<title>t</title>" in text
+
+
 def test_policy_names_the_digest_of_each_inline_script():
     page = "<script src='a.js'></script><script>let a = 1;</script>"
     policy = finish.content_policy(page)

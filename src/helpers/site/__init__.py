@@ -31,8 +31,10 @@ def node_binary() -> Path:
 def configure(app: Sphinx, config: Config) -> None:
     """Point Sphinx at the book's templates, styles and Node before anything is built."""
     katex.NODEJS_BINARY = str(node_binary())
-    # On a busy machine Node takes longer than the five seconds it is given by default.
+    # On a busy machine Node takes longer than the five seconds it is given by default; and the
+    # Unix socket exists before it listens, where only the network socket is tried again.
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0
+    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
     katex.KATEX_DEFAULT_OPTIONS["strict"] = "ignore"  # “×” and friends in \text are fine
     config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
     static = Path(app.srcdir) / "book" / "_static"

@@ -6,6 +6,7 @@ import base64
 import copy
 import hashlib
 import html
+import posixpath
 import re
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from sphinx.application import Sphinx
 
 POLICY_MARK = "@@CONTENT-SECURITY-POLICY@@"
 _INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
+_STYLE_LINK = re.compile(
+    r'<link\b(?=[^>]*rel="stylesheet")[^>]*href="(?P<root>[^"]*?)_static/(?P<sheet>[^"?]+)[^"]*"[^>]*>'
+)
 _WORD = re.compile(r"[A-Za-z_][\w-]*")
 _CLASS_OR_ID = re.compile(r"[.#](-?[A-Za-z_][\w-]*)")
 # Written by hand and small, or with names that scripts put together.
@@ -31,6 +35,7 @@ def finish_site(app: Sphinx, exception: Exception | None) -> None:
         text = page.read_text(encoding="utf-8")
         page.write_text(text.replace(POLICY_MARK, content_policy(text)), encoding="utf-8")
     drop_unused_styles(site, pages)
+    bundle_styles(site, pages)
     # The build runs from the root of the book.
     folders = Path(app.srcdir) / "book", Path.cwd() / "book", site / "_downloads" / "notebooks"
     write_clean_notebooks(*folders)
@@ -107,6 +112,38 @@ def drop_unused_styles(site: Path, pages: list[Path]) -> None:
         if sheet.name not in _KEEP_WHOLE:
             text = sheet.read_text(encoding="utf-8")
             sheet.write_text(used_rules(text, words), encoding="utf-8")
+
+
+def bundle_styles(site: Path, pages: list[Path]) -> None:
+    """Let each page ask for one style sheet, which holds all of its own in their order."""
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        links = list(_STYLE_LINK.finditer(text))
+        sheets = list(dict.fromkeys(link["sheet"] for link in links))
+        if len(sheets) < 2:
+            continue
+        css = "\n".join(_moved(site / "_static" / sheet, sheet) for sheet in sheets)
+        name = f"site-{hashlib.sha256(css.encode()).hexdigest()[:12]}.css"
+        (site / "_static" / name).write_text(css, encoding="utf-8")
+        bundle = f'<link rel="stylesheet" href="{links[0]["root"]}_static/{name}"/>'
+        text = (
+            _STYLE_LINK.sub("", text[: links[0].start()])
+            + bundle
+            + _STYLE_LINK.sub("", text[links[0].end() :])
+        )
+        page.write_text(text, encoding="utf-8")
+
+
+def _moved(path: Path, sheet: str) -> str:
+    """Return a style sheet as it must read one folder up, in _static itself."""
+
+    def move(match: re.Match[str]) -> str:
+        target = match[1].strip("\"'")
+        if re.match(r"(?:[a-z]+:|#|/)", target):
+            return match[0]
+        return f"url({posixpath.normpath(posixpath.join(posixpath.dirname(sheet), target))})"
+
+    return re.sub(r"url\(([^)]+)\)", move, path.read_text(encoding="utf-8"))
 
 
 def used_rules(sheet: str, words: set[str]) -> str:
