@@ -23,8 +23,8 @@ def claim(claim_id: str) -> Claim:
 def read_claim(claim_id: str, load: Load) -> Reading:
     """Read one claim from the tables that `load` gives.
 
-    A table that has not been computed yet makes the verdict 'not measured yet'; a table that is there
-    but damaged raises UserError, as it should.
+    A table that has not been computed yet makes the verdict 'not measured yet'; a table that is
+    there but damaged raises UserError, as it should.
     """
     try:
         return claim(claim_id).read(load)
