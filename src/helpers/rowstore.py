@@ -62,7 +62,7 @@ class RowStore:
         for line in self.file.read_bytes().split(b"\n"):
             try:
                 record = json.loads(line)
-                if record["digest"] == _digest(record["rows"]):
+                if record["digest"] == _digest(record):
                     yield record
             except (ValueError, KeyError, TypeError):
                 continue
@@ -74,7 +74,7 @@ class RowStore:
         """Map cell keys to the records that `code`, or code accepted as equal to it, computed."""
         good = {code, *self._equal(code)}
         found = {record["key"]: record for record in self.records() if record["code"] in good}
-        return {key: record for key, record in found.items() if self._arrays_present(record)}
+        return {key: record for key, record in found.items() if self._arrays_whole(record)}
 
     def append(self, cell: Any, outcome: Outcome, code: str) -> Row:
         record = {
@@ -83,14 +83,15 @@ class RowStore:
             "cell": asdict(cell),
             "device": outcome.device,
             "seconds": round(outcome.seconds, 3),
-            "arrays": bool(outcome.result.arrays),
+            "arrays": "",  # checksum of the file of arrays, where there is one
             "rows": results.as_json([_plain(row) for row in outcome.result.rows]),
         }
-        record["digest"] = _digest(record["rows"])
         if outcome.result.arrays:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, **outcome.result.arrays)  # type: ignore[arg-type]
             results.write_bytes(self._array_file(record), buffer.getvalue())
+            record["arrays"] = _checksum(buffer.getvalue())
+        record["digest"] = _digest(record)
         self._append_line(json.dumps(record).encode())
         return record
 
@@ -143,8 +144,11 @@ class RowStore:
     def _array_file(self, record: Row) -> Path:
         return self.folder / "arrays" / f"{record['key']}-{record['code']}.npz"
 
-    def _arrays_present(self, record: Row) -> bool:
-        return not record["arrays"] or self._array_file(record).is_file()
+    def _arrays_whole(self, record: Row) -> bool:
+        file = self._array_file(record)
+        return not record["arrays"] or (
+            file.is_file() and _checksum(file.read_bytes()) == record["arrays"]
+        )
 
 
 def _plain(row: Mapping[str, Any]) -> Row:
@@ -152,8 +156,14 @@ def _plain(row: Mapping[str, Any]) -> Row:
     return {name: value.item() if hasattr(value, "item") else value for name, value in row.items()}
 
 
-def _digest(rows: Any) -> str:
-    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:16]
+def _digest(record: Row) -> str:
+    """Checksum a record without its own checksum."""
+    told = {name: value for name, value in record.items() if name != "digest"}
+    return _checksum(json.dumps(told, sort_keys=True).encode())
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 @contextmanager
