@@ -13,6 +13,7 @@ from helpers.experiments import (
     arithmetic,
     factorial,
     invariance,
+    model_selection,
     reparameterisation,
     theory,
     vanishing,
@@ -25,7 +26,10 @@ TABLES = results.BUILD / "tables"
 
 
 def _registry() -> dict[str, Experiment]:
-    modules = (reparameterisation, invariance, theory, arithmetic, vanishing, factorial)
+    modules = (
+        *(reparameterisation, invariance, theory, arithmetic, vanishing, factorial),
+        model_selection,
+    )
     protocols: list[Experiment] = [p for module in modules for p in module.PROTOCOLS]
     return {protocol.name: protocol for protocol in protocols}
 

@@ -3,6 +3,7 @@
 from .comparison import Comparison, compare_spearman, meng_z, steiger_z, williams_t
 from .correlation import partial_spearman, spearman, spearman_within
 from .estimate import Estimate
+from .family import correlation_family
 from .power import (
     power_of_comparison,
     power_of_correlation,
@@ -23,6 +24,7 @@ __all__ = [
     "NoiseCeiling",
     "benjamini_hochberg",
     "compare_spearman",
+    "correlation_family",
     "holm",
     "meng_z",
     "noise_ceiling",

@@ -1,0 +1,49 @@
+"""Several measures against one outcome: a family of correlations, corrected together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from .correlation import RESAMPLES, spearman
+from .testing import benjamini_hochberg, holm
+
+
+def correlation_family(
+    frame: pd.DataFrame,
+    measures: Sequence[str],
+    outcome: str = "test_accuracy",
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Correlate each measure with the outcome over the rows, and correct the p for the family.
+
+    Returns one row a measure, indexed by `measure`: rho, its BCa interval low and high, the
+    permutation p, p_holm, p_bh and n. A row that lacks the outcome or any of the measures is left
+    out for all of them, so that all are measured on the same networks. A constant measure gives nan
+    and counts as one of the family, with p = 1.
+    """
+    complete = frame.dropna(subset=[outcome, *measures])
+    found = [
+        spearman(
+            complete[name],
+            complete[outcome],
+            resamples=resamples,
+            permutations=resamples,
+            seed=seed,
+        )
+        for name in measures
+    ]
+    table = pd.DataFrame(
+        {
+            "rho": [e.estimate for e in found],
+            "low": [e.low for e in found],
+            "high": [e.high for e in found],
+            "p": [e.p for e in found],
+        },
+        index=pd.Index(measures, name="measure"),
+    )
+    p = table["p"].fillna(1.0)
+    return table.assign(p_holm=holm(p), p_bh=benjamini_hochberg(p), n=len(complete))
