@@ -47,6 +47,15 @@ def find(name: str) -> Experiment:
     return EXPERIMENTS[name]
 
 
+def protocol(name: str, profile: str = "laptop") -> Experiment:
+    """Return the protocol of a table as a profile runs it: `smoke` has the tiny copy.
+
+    Raises UserError for an unknown name or profile.
+    """
+    experiment = find(name)
+    return experiment.smoke() if choose_profile(profile) == "smoke" else experiment
+
+
 def table(name: str, profile: str = "laptop", device: str = "auto") -> Table:
     """Return a table as the profile has it.
 
@@ -85,10 +94,8 @@ def compute(
     `smoke` is the tiny copy; any other profile is the full protocol. See `sweeps.run` for the
     engines.
     """
-    experiment = find(name)
-    smoke = choose_profile(profile) == "smoke"
     return sweeps.run(
-        experiment.smoke() if smoke else experiment,
+        protocol(name, profile),
         engine=engine,
         workers=workers,
         device=device,

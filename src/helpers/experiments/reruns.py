@@ -10,8 +10,7 @@ from scipy.stats import t as student_t
 
 from helpers.engines import one_thread
 from helpers.errors import UserError
-from helpers.experiments import find
-from helpers.profiles import choose_profile
+from helpers.experiments import protocol
 
 
 def rerun(
@@ -23,9 +22,7 @@ def rerun(
 
     Raises UserError for an unknown table or a seed that its protocol does not have.
     """
-    experiment = find(name)
-    if choose_profile(profile) == "smoke":
-        experiment = experiment.smoke()
+    experiment = protocol(name, profile)
     cells = experiment.cells()
     unknown = sorted(set(seeds) - {cell.seed for cell in cells})
     if unknown:
