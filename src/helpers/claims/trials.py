@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from helpers.claims import model_selection
 from helpers.claims.types import Claim
 
-CLAIMS: tuple[Claim, ...] = ()
+CLAIMS: tuple[Claim, ...] = (*model_selection.CLAIMS,)

@@ -1,0 +1,81 @@
+"""Read claims of the form 'this measure ranks the networks' or 'it ranks them better than that'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from helpers.claims.types import Load, Reading, Verdict, verdict_of_estimate, verdict_of_null
+from helpers.statistics import Comparison, Estimate, compare_spearman, correlation_family
+
+RULE_EFFECT = (
+    "replicates if our 95 % interval excludes 0 on the paper's side and contains the paper's ρ; "
+    "in part if only one of the two"
+)
+RULE_NULL = (
+    "replicates if our 95 % interval contains both 0 and the paper's ρ; in part if it contains 0 "
+    "only"
+)
+RULE_OUTPERFORMS = (
+    "|ρ| of the one less |ρ| of the other, on the same networks: replicates if the 95 % bootstrap "
+    "interval lies above 0 and Steiger's p is below .05; in part if the difference is positive"
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A table of networks and the measures that the paper tests on it, one outcome for all."""
+
+    table: str
+    measures: tuple[str, ...]
+
+    def read_effect(self, load: Load, measure: str, reported: float) -> Reading:
+        """Judge a correlation that the paper reports as one."""
+        row = correlation_family(load(self.table), self.measures).loc[measure]
+        verdict = verdict_of_estimate(row["rho"], row["low"], row["high"], reported)
+        return _reading(row, verdict, len(self.measures))
+
+    def read_null(self, load: Load, measure: str, reported: float) -> Reading:
+        """Judge a correlation that the paper reports as absent."""
+        row = correlation_family(load(self.table), self.measures).loc[measure]
+        verdict = verdict_of_null(row["low"], row["high"], reported)
+        return _reading(row, verdict, len(self.measures))
+
+    def compare(self, load: Load, first: str, second: str) -> Comparison:
+        """Compare |ρ| of two measures on the networks that have every measure of the family."""
+        frame = load(self.table).dropna(subset=["test_accuracy", *self.measures])
+        columns = frame[first], frame[second], frame["test_accuracy"]
+        return compare_spearman(*columns, absolute=True)
+
+    def read_outperforms(self, load: Load, first: str, rivals: Sequence[str]) -> Reading:
+        """Judge whether `first` has the larger |ρ| than every rival; the closest rival decides."""
+        found = [self.compare(load, first, rival) for rival in rivals]
+        closest = min(found, key=lambda one: one.first - one.second)
+        rival = rivals[found.index(closest)]
+        gap, steiger = closest.bootstrap, closest.steiger
+        verdict = Verdict.PARTLY if gap.estimate > 0 else Verdict.FAILS
+        if gap.low > 0 and steiger.p < 0.05:
+            verdict = Verdict.REPLICATES
+        return Reading(
+            f"{closest.first:.3f} against {closest.second:.3f} ({rival.replace('_', ' ')}): "
+            f"difference {_signed(gap)}, Steiger p = {steiger.p:.2g}",
+            verdict,
+            gap.estimate,
+            gap.low,
+            gap.high,
+        )
+
+
+def _reading(row, verdict: Verdict, tests: int) -> Reading:  # type: ignore[no-untyped-def]
+    return Reading(
+        f"ρ = {row['rho']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], {row['n']:.0f} networks, "
+        f"p = {row['p']:.2g}; corrected for {tests} tests (Holm) {row['p_holm']:.2g}",
+        verdict,
+        float(row["rho"]),
+        float(row["low"]),
+        float(row["high"]),
+    )
+
+
+def _signed(one: Estimate) -> str:
+    return f"{one.estimate:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
