@@ -11,7 +11,7 @@ from helpers.experiments.invariance import MOVED, SCALINGS
 from helpers.reported import reparameterisation_table, reported_value
 from helpers.statistics import spearman
 
-TOLERANCE = 1.25  # a largest inflation counts as the paper's if within this factor of it
+TOLERANCE = 1.25  # an inflation counts as the paper's if within this factor of it
 WEAKNESS = ("l1_patterns", "l2_patterns", "unseen_only_regions", "pair_proxy")
 NOT_WEAKNESS = ("hessian_trace", "weight_l2_norm", "weight_l1_norm")
 
@@ -36,21 +36,21 @@ def inflations(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _read_inflation(load: Load, name: str, reported: float) -> Reading:
     frame = load("reparameterisation")
-    grown = inflations(frame)[f"{name}_inflation"]
+    every = inflations(frame)
+    grown = every[f"{name}_inflation"]
+    same = every[(every["network"] == 0) & (every["n"] == every["n"].max())]
+    own = float(same[f"{name}_inflation"].iloc[0])
     changed = int(frame.loc[frame["transformation"] == name, "predictions_changed"].sum())
-    largest = float(grown.max())
-    close = reported / TOLERANCE <= largest <= reported * TOLERANCE
+    close = reported / TOLERANCE <= own <= reported * TOLERANCE
     if close and changed == 0:
         verdict = Verdict.REPLICATES
-    elif largest > 2:
-        verdict = Verdict.PARTLY
     else:
-        verdict = Verdict.FAILS
+        verdict = Verdict.PARTLY if own > 2 else Verdict.FAILS
     measured = (
-        f"{grown.min():.0f}× to {largest:.0f}× over {len(grown)} networks; "
-        f"{changed} of all predictions changed"
+        f"{own:.0f}× on the paper's network, {grown.min():.0f}× to {grown.max():.0f}× over "
+        f"{len(grown)} networks; predictions changed: {changed}"
     )
-    return Reading(measured, verdict, largest, float(grown.min()), largest)
+    return Reading(measured, verdict, own, float(grown.min()), float(grown.max()))
 
 
 def _read_flatness(load: Load) -> Reading:
@@ -100,8 +100,9 @@ _TABLE_6 = reparameterisation_table()
 _BETA = float(_TABLE_6["max_inflation_claimed"])
 _GAMMA = round(_TABLE_6["hessian_by_gamma"]["20"] / _TABLE_6["hessian_by_gamma"]["1"])
 _RULE_INFLATION = (
-    f"replicates if the largest inflation is within a factor {TOLERANCE} of the paper's and no "
-    "prediction on unseen points changes; in part if the trace more than doubles"
+    "replicates if the inflation of the paper's network (0 at n = 6,000) is within a factor "
+    f"{TOLERANCE} of the paper's and no prediction on unseen points changes for any network; in "
+    "part if the trace more than doubles"
 )
 
 CLAIMS: tuple[Claim, ...] = (
@@ -119,10 +120,10 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         id="inflation-beta",
-        statement="Scaling layer 1 by β = 20 and layer 2 by 1/β inflates the Hessian trace up to a "
+        statement="Scaling layer 1 by β = 20 and layer 2 by 1/β inflates the Hessian trace a "
         "hundredfold and changes no answer of the network.",
         where="Table 6 and text",
-        reported=f"up to {_BETA:.0f}×",
+        reported=f"{_BETA:.0f}×",
         chapter="02-reparameterisation",
         tables=("reparameterisation",),
         rule=_RULE_INFLATION,
@@ -130,10 +131,10 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         id="inflation-gamma",
-        statement="The same one layer up, with γ = 20, inflates the trace up to fifty-fold and "
-        "changes no answer.",
+        statement="The same one layer up, with γ = 20, inflates the trace fifty-fold and changes "
+        "no answer.",
         where="Table 6 and text",
-        reported=f"up to {_GAMMA}×",
+        reported=f"{_GAMMA}×",
         chapter="02-reparameterisation",
         tables=("reparameterisation",),
         rule=_RULE_INFLATION,
