@@ -89,3 +89,22 @@ def test_sampled_rates_agree_with_exact_ones():
         spread = (rate * (1 - rate) / 120) ** 0.5
         assert abs(row["share"] - rate) <= 4 * spread + 1e-12
     assert ((frame["low"] <= frame["share"]) & (frame["share"] <= frame["high"])).all()
+
+
+def test_tables_for_the_chapter_hold_the_rows_they_say(rows):
+    table = pd.DataFrame(rows)
+    ratio = arithmetic.ratio_by_seen(table, "prime_rules")
+    assert list(ratio.columns) == ["k = 15"]
+    bits = table[(table["bit"] != "all") & (table["vocabulary"] == "prime_rules")]
+    means = bits.groupby("criterion")["rate"].mean()
+    expected = means["weakest_states"] / means["shortest"]
+    assert ratio.loc["multiplication", "k = 15"] == pytest.approx(expected)
+    shares = arithmetic.coincidence(table)
+    where = (table["vocabulary"] == "rules") & (table["criterion"] == "weakest_states")
+    expected = table[where & (table["bit"] != "all")]["coincides"].mean()
+    assert shares.loc[("rules", "weakest, by states"), "k = 15"] == pytest.approx(expected)
+    run = arithmetic.sample(2, replace(Arithmetic(), seen=(14, 15)))
+    wide = arithmetic.sampled_rates(run, "addition")
+    assert wide.loc["published: weakest", "k = 14"] == "0.68"
+    assert wide.loc["published: weakest"].isna().sum() == 1
+    assert "[" in wide.loc["prime rules: shortest", "k = 15"]

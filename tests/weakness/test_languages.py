@@ -173,6 +173,7 @@ def test_names_and_statements_go_back_and_forth():
     assert v.programs == (0b01, 0b11)
     assert v.names(v.statement("any", "left")) == ("left", "any")
     assert v.statement() == 0
+    assert (v.text(0), v.text(3)) == ("{}", "{left, any}")
 
 
 @st.composite

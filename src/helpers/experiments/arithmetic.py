@@ -226,6 +226,61 @@ def sample(trials: int, protocol: Arithmetic | None = None) -> pd.DataFrame:
     return frame.assign(share=frame["wins"] / frame["trials"], low=low, high=high)
 
 
+VOCABULARIES = ("rules", "short_rules", "prime_rules", "functions")
+WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "short_rules": "short rules",
+        "prime_rules": "prime rules",
+        "weakest_states": "weakest, by states",
+        "weakest_statements": "weakest, by statements",
+        "fewest_rules": "fewest rules",
+    }
+)
+"""What vocabularies and criteria are called in figures and tables, where it is not their name."""
+
+
+def mean_over_bits(table: pd.DataFrame, column: str, by: Sequence[str]) -> pd.Series:
+    """Return the mean of a column over the four answer bits and whatever `by` does not name."""
+    bits = table[table["bit"].astype(str) != "all"]
+    return bits.groupby(list(by))[column].mean()
+
+
+def ratio_by_seen(table: pd.DataFrame, vocabulary: str) -> pd.DataFrame:
+    """Return rate(weakest by states) / rate(shortest): a row an operation, a column a `seen`."""
+    part = table[table["vocabulary"] == vocabulary]
+    rates = mean_over_bits(part, "rate", ("operation", "seen", "criterion")).unstack("criterion")
+    return _by_seen(rates["weakest_states"] / rates["shortest"])
+
+
+def coincidence(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of lessons in which some weakest policy is also a shortest one."""
+    part = table[table["criterion"].isin(["weakest_states", "weakest_statements"])]
+    shares = mean_over_bits(part, "coincides", ("vocabulary", "criterion", "seen"))
+    return _by_seen(shares).rename(index=WORDS)
+
+
+def sampled_rates(run: pd.DataFrame, operation: Operation) -> pd.DataFrame:
+    """Return the rates of a sample with their intervals as text, and the published ones below."""
+    part = run[(run["operation"] == operation) & (run["criterion"] != "fewest_rules")]
+    policy = part["vocabulary"].replace(WORDS) + ": " + part["criterion"].replace(WORDS)
+    numbers = part[["share", "low", "high"]].itertuples(index=False)
+    rate = [f"{share:.2f} [{low:.2f}, {high:.2f}]" for share, low, high in numbers]
+    wide = _by_seen(part.assign(policy=policy, rate=rate).set_index(["policy", "seen"])["rate"])
+    if operation == "addition":
+        for kind in ("shortest", "weakest"):
+            printed = PUBLISHED_ADDITION.set_index("seen")[kind]
+            wide.loc[f"published: {kind}"] = [
+                f"{printed[k]:.2f}" if k in printed.index else None
+                for k in sorted(set(run["seen"]))
+            ]
+    return wide
+
+
+def _by_seen(values: pd.Series) -> pd.DataFrame:
+    wide = values.unstack("seen")
+    return wide.rename(columns={k: f"k = {k}" for k in wide.columns}).rename_axis(columns=None)
+
+
 PUBLISHED_ADDITION = pd.DataFrame(
     {"seen": [6, 10, 14], "weakest": [0.11, 0.27, 0.68], "shortest": [0.10, 0.13, 0.24]}
 )

@@ -91,10 +91,8 @@ def _two(vocabulary: Vocabulary, x: int, y: int, w_x: int, w_y: int) -> str:
     programs = "; ".join(
         f"p{i} = {{{', '.join(map(str, members(p)))}}}" for i, p in enumerate(vocabulary.programs)
     )
-    weak = [
-        f"w({{{', '.join(vocabulary.names(s))}}}) = {w}" for s, w in ((int(x), w_x), (int(y), w_y))
-    ]
-    return f"{vocabulary.states} states, {programs}: {weak[0]}, {weak[1]}"
+    weak = f"w({vocabulary.text(x)}) = {w_x}, w({vocabulary.text(y)}) = {w_y}"
+    return f"{vocabulary.states} states, {programs}: {weak}"
 
 
 def saying_less_is_weaker(small: bool = False) -> Finding:

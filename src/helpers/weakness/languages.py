@@ -105,6 +105,10 @@ class Vocabulary:
         labels = self.program_names or tuple(f"p{i}" for i in range(len(self)))
         return tuple(labels[i] for i in members(check_statement(self, statement)))
 
+    def text(self, statement: int) -> str:
+        """Return a statement as text, such as "{up, open}"; the empty one is "{}"."""
+        return "{" + ", ".join(self.names(statement)) + "}"
+
     def _index(self, name: str) -> int:
         labels = self.program_names or tuple(f"p{i}" for i in range(len(self)))
         if name not in labels:
