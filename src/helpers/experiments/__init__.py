@@ -14,6 +14,7 @@ from helpers.experiments import (
     factorial,
     invariance,
     model_selection,
+    pac_bayes,
     reparameterisation,
     theory,
     vanishing,
@@ -29,6 +30,7 @@ def _registry() -> dict[str, Experiment]:
     modules = (
         *(reparameterisation, invariance, theory, arithmetic, vanishing, factorial),
         model_selection,
+        pac_bayes,
     )
     protocols: list[Experiment] = [p for module in modules for p in module.PROTOCOLS]
     return {protocol.name: protocol for protocol in protocols}
