@@ -2,9 +2,9 @@
 
 Freeze a network's features and let the last layer be anything that labels all training points
 rightly. For a probe x, ext(x) is the number of classes x can take under such layers, and the pair
-proxy is Σ_x ext(x) (arXiv:2605.05209, appendix I and Theorem 15). The published way solves one linear
-program for each (probe, class) pair; `pair_proxy` answers the same questions about a thousand times
-faster and hands over a certificate for each, which `verify` checks on its own.
+proxy is Σ_x ext(x) (arXiv:2605.05209, appendix I and Theorem 15). The published way solves one
+linear program for each (probe, class) pair; `pair_proxy` answers the same questions hundreds of
+times faster and hands over a certificate for each, which `verify` checks on its own.
 
 problem       homogenise, remove the gauge, whiten
 centre        an interior point (max-margin program), the analytic centre and its metric

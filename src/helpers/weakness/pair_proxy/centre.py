@@ -79,6 +79,40 @@ def max_margin(problem: Problem) -> tuple[Floats, float, Floats]:
     return point, float(slacks(problem, point).min(initial=np.inf)), multipliers
 
 
+def tight_rows(problem: Problem, probe: int = -1, wanted: int = -1) -> list[tuple[int, int, int]]:
+    """List rows (plus, minus, point) by how tight they are at the widest layer, tightest first.
+
+    The layer maximises the smallest slack for a fixed mean slack, over the training rows and, if a
+    probe is named, its rows for the wanted class (point −1). Exact arithmetic starts from these.
+    """
+    i, k = _pairs(problem)
+    plus, minus, point = problem.labels[i], k, i
+    rows = training_rows(problem)
+    if probe >= 0:
+        rivals = np.flatnonzero(np.arange(problem.classes) != wanted)
+        asked = np.zeros((len(rivals), problem.classes, problem.rank))
+        asked[:, wanted] = problem.targets[probe]
+        asked[np.arange(len(rivals)), rivals] -= problem.targets[probe]
+        rows = sparse.vstack([rows, asked[:, :-1].reshape(len(rivals), -1)]).tocsr()
+        plus = np.append(plus, np.full(len(rivals), wanted))
+        minus, point = np.append(minus, rivals), np.append(point, np.full(len(rivals), -1))
+    m = rows.shape[1]
+    solution = optimize.linprog(
+        np.r_[np.zeros(m), -1.0],
+        A_ub=sparse.hstack([-rows, np.ones((rows.shape[0], 1))]).tocsr(),
+        b_ub=np.zeros(rows.shape[0]),
+        A_eq=np.r_[np.asarray(rows.mean(axis=0)).ravel(), 0.0][None],
+        b_eq=[1.0],
+        bounds=(None, None),
+        method="highs",
+    )
+    if solution.x is None:  # the mean row itself vanishes: no better order is known
+        return []
+    slack = rows @ solution.x[:-1]
+    order = np.lexsort((slack, solution.ineqlin.marginals >= 0))
+    return [(int(plus[at]), int(minus[at]), int(point[at])) for at in order]
+
+
 def training_rows(problem: Problem) -> sparse.csr_array:
     """Write out the rows a_ik, (n·(K−1), (K−1)·r), in the order of np.nonzero(k ≠ y_i)."""
     i, k = _pairs(problem)

@@ -12,6 +12,7 @@ labels themselves are inconsistent.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -64,8 +65,9 @@ def verify(
     """Check a certificate for "probe (d,) takes class wanted" against features (n, d), labels (n,).
 
     In float64 (the default) a witness passes if every margin exceeds a bound on its own rounding
-    error, so a pass is a proof; a Farkas certificate passes if each entry of its combination is at
-    most tolerance times the sum of the absolute terms. With exact=True floats are read as the
+    error, so a pass is a proof; a Farkas certificate passes if the combination is zero up to
+    tolerance × Σ weights × the largest entry of each feature: for features changed by that share
+    of their size it is exact. With exact=True floats are read as the
     rationals they are: a witness passes on exact margins; a Farkas certificate passes if the rows
     it names have an exactly vanishing nonnegative combination (found anew when its own weights are
     rounded). probe=None checks a certificate about the training labels alone.
@@ -85,8 +87,10 @@ def verify(
         return bool(margins_exceed_rounding(rows[None], points, told).all())
     if not _well_formed(certificate, len(phi), x is not None):
         return False
-    if exact or certificate.weights.dtype == object or certificate.probe_weights.dtype == object:
+    if object in (certificate.weights.dtype, certificate.probe_weights.dtype):
         return _vanishes_exactly(certificate, phi, y, x, c)
+    if exact:
+        return _support_vanishes(certificate, phi, y, x, c)
     return _vanishes(certificate, phi, y, x, c, tolerance)
 
 
@@ -129,36 +133,39 @@ def _vanishes(
     certificate: Farkas, phi: Floats, y: Ints, x: Floats | None, c: int, tolerance: float
 ) -> bool:
     terms = _terms(certificate, y, c)
-    classes = 1 + max(max(plus, minus) for plus, minus, _, _ in terms)
-    total = np.zeros((classes, phi.shape[1] + 1))
-    size = np.zeros_like(total)
-    for plus, minus, point, weight in terms:
-        if plus == minus:
-            return False
-        source = x[0] if point < 0 and x is not None else phi[point]
-        row = weight * np.append(source, 1.0)
-        total[plus] += row
-        total[minus] -= row
-        size[[plus, minus]] += np.abs(row)
+    if any(plus == minus for plus, minus, _, _ in terms):
+        return False
+    queries = np.zeros((1, phi.shape[1])) if x is None else x
+    rows = homogenise(np.vstack([phi, queries]))  # the probe is the last row, index −1
+    plus, minus, point, weight = (np.array(column) for column in zip(*terms, strict=True))
+    used = weight[:, None] * rows[point]
+    total = np.zeros((1 + max(plus.max(), minus.max()), rows.shape[1]))
+    np.add.at(total, plus, used)
+    np.subtract.at(total, minus, used)
+    size = weight.sum() * np.abs(rows).max(axis=0)
     return bool((np.abs(total) <= tolerance * size).all())
 
 
 def _vanishes_exactly(certificate: Farkas, phi: Floats, y: Ints, x: Floats | None, c: int) -> bool:
+    total: dict[tuple[int, int], Fraction] = defaultdict(Fraction)
+    for plus, minus, point, weight in _terms(certificate, y, c):
+        source = x[0] if point < 0 and x is not None else phi[point]
+        for j, value in enumerate([*source, 1.0]):
+            term = Fraction(weight) * Fraction(float(value))
+            total[plus, j] += term
+            total[minus, j] -= term
+        if plus == minus:
+            return False
+    return all(entry == 0 for entry in total.values())
+
+
+def _support_vanishes(certificate: Farkas, phi: Floats, y: Ints, x: Floats | None, c: int) -> bool:
+    """Ask whether the rows named have some exactly vanishing nonnegative combination."""
     terms = _terms(certificate, y, c)
-    if any(plus == minus for plus, minus, _, _ in terms):
-        return False
-    queries = np.zeros((0, phi.shape[1])) if x is None else x
     used = sorted({point for _, _, point, _ in terms if point >= 0})
-    if all(isinstance(weight, Fraction | int) for *_, weight in terms):
-        total: dict[tuple[int, int], Fraction] = {}
-        for plus, minus, point, weight in terms:
-            source = queries[0] if point < 0 else phi[point]
-            for j, value in enumerate([*source, 1.0]):
-                term = weight * Fraction(float(value))
-                total[plus, j] = total.get((plus, j), Fraction(0)) + term
-                total[minus, j] = total.get((minus, j), Fraction(0)) - term
-        return all(entry == 0 for entry in total.values())
     position = {point: at for at, point in enumerate(used)}
     rows = [(plus, minus, position.get(point, -1)) for plus, minus, point, _ in terms]
-    points = homogenise(np.vstack([phi[used], queries]))
-    return rational.combination_vanishes(points, rows)
+    if any(plus == minus for plus, minus, _ in rows):
+        return False
+    queries = np.zeros((0, phi.shape[1])) if x is None else x
+    return rational.combination_vanishes(homogenise(np.vstack([phi[used], queries])), rows)

@@ -4,10 +4,13 @@ Floats are rationals with a power of two below the line, so every row becomes a 
 after scaling by a positive number. A simplex method on integers (Edmonds 1967, Bareiss 1968: every
 division is exact) then solves
 
-    max Σλ  subject to  Σ λ_j r_j = 0,  λ ≥ 0,        dual:  r_j·U ≥ 1 for every row j.
+    min b·U  subject to  r_j·U ≥ h_j for every row j,
+    dual:  max h·λ  subject to  Σ λ_j r_j = b,  λ ≥ 0,
 
-Every basis sits at λ = 0. Either the dual solution of a basis satisfies all rows, which is a
-witness, or entering a violated row meets no blocking row, and the vanishing combination is found.
+where h > 0 is at choice (the cone is homogeneous) and b is a positive combination of the rows of
+the first basis, so that the dual starts feasible. Either the U of a basis satisfies all rows, which
+is a witness, or a violated row enters and no row of the basis blocks it: the dual is unbounded, and
+its ray is a vanishing combination.
 """
 
 from __future__ import annotations
@@ -22,8 +25,8 @@ from numpy.typing import NDArray
 from .problem import Floats, Ints
 
 Row = tuple[int, int, int]  # (plus, minus, point): (e_plus − e_minus) ⊗ row of the point
-GREEDY_PIVOTS = 2_000  # most violated row first; then Bland's rule, which cannot cycle
-MAX_PIVOTS = 20_000
+MAX_PIVOTS = 5_000
+MAX_TRIED = 200  # hinted rows that are tried as the last row of a vanishing combination
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,8 @@ def independent_columns(matrix: NDArray[Any]) -> list[int]:
 class _Basis:
     """Independent rows B with their integer adjugate: B⁻¹ = adjugate / scale, scale > 0."""
 
-    def __init__(self, points: NDArray[Any], classes: int) -> None:
-        self.points, self.classes = points, classes
+    def __init__(self, points: NDArray[Any], classes: int, least: NDArray[Any]) -> None:
+        self.points, self.classes, self.least = points, classes, least
         size = (classes - 1) * points.shape[1]
         self.adjugate = np.array([[int(i == j) for j in range(size)] for i in range(size)], object)
         self.adjugate = self.adjugate.reshape(size, size)
@@ -106,37 +109,62 @@ class _Basis:
         self.adjugate, self.scale = (updated, pivot) if pivot > 0 else (-updated, -pivot)
         self.rows[leaving] = row
 
+    def start(self) -> NDArray[Any]:
+        """Return b = Σ θ_i r_i over the basis, the θ distinct so that ties are unlikely."""
+        values, width = self.points, self.points.shape[1]
+        out = np.zeros(len(self.rows), dtype=object)
+        for at, row in enumerate(self.rows):
+            if row is None:
+                continue
+            for block, sign in ((row[0], 1), (row[1], -1)):
+                if block < self.classes - 1:
+                    part = slice(block * width, (block + 1) * width)
+                    out[part] = out[part] + sign * (1009 + 7 * at) * values[row[2]]
+        return out
+
     def witness(self) -> NDArray[Any]:
-        """Return scale times the U that gives every basis row the value 1, as (K, width)."""
-        values = self.adjugate.sum(axis=1).reshape(self.classes - 1, -1)
+        """Return scale times the U that gives every basis row its level h, as (K, width)."""
+        levels = np.array([self.least[row[2]] for row in self.rows if row], dtype=object)
+        values = self.adjugate.dot(levels).reshape(self.classes - 1, -1)
         return np.vstack([values, np.zeros((1, values.shape[1]), dtype=object)])
 
 
-def decide(points: Floats, told: Ints, classes: int, hint: list[Row]) -> Alternative | None:
+def decide(
+    points: Floats | NDArray[Any],
+    told: Ints,
+    classes: int,
+    hint: list[Row],
+    lengths: Floats | None = None,
+) -> Alternative | None:
     """Decide exactly whether some layer labels every row of points (n, d+1) as told (n,).
 
     The hint lists rows believed to matter: they form the first basis, which makes few pivots
-    enough. Returns None only if MAX_PIVOTS did not suffice.
+    enough. lengths (n,) > 0 are sizes of the rows in well-scaled coordinates; they steer the path,
+    not the answer. Returns None only if MAX_PIVOTS did not suffice.
     """
     whole = integers(points)
+    least = _levels(whole, points, lengths)
     width = whole.shape[1]
     if classes == 1:
         return Alternative(np.zeros((1, width), dtype=object), [], [])
     kept = independent_columns(whole)
     matrix = whole[:, kept]
-    basis = _Basis(matrix, classes)
+    basis = _Basis(matrix, classes, least)
     others = independent_columns(matrix.T)
     spanning = [(int(told[i]), k, i) for i in others for k in range(classes) if k != told[i]]
     for row in [*hint, *spanning]:
-        if None not in basis.rows:
+        if None not in basis.rows and row not in hint[:MAX_TRIED]:
             break
         coefficients = basis.coefficients(row)
         free = [at for at, r in enumerate(basis.rows) if r is None and coefficients[at]]
         if free:
             basis.exchange(row, coefficients, free[0])
-    for pivot in range(MAX_PIVOTS):
+        elif row not in basis.rows and all(value <= 0 for value in coefficients):
+            return _combination(basis, row, coefficients)
+    price = basis.start()
+    for _ in range(MAX_PIVOTS):
         layer = basis.witness()
-        row = _violated(matrix, told, layer, basis.scale, greedy=pivot < GREEDY_PIVOTS)
+        row = _lowest(matrix, told, layer, least * basis.scale)
         if row is None:
             answer = np.zeros((classes, width), dtype=object)
             answer[:, kept] = layer
@@ -144,12 +172,17 @@ def decide(points: Floats, told: Ints, classes: int, hint: list[Row]) -> Alterna
         coefficients = basis.coefficients(row)
         blocking = [at for at, value in enumerate(coefficients) if value > 0]
         if not blocking:
-            used = [(r, v) for r, v in zip(basis.rows, coefficients, strict=True) if v and r]
-            weights = [Fraction(-int(v), basis.scale) for _, v in used]
-            return Alternative(None, [row, *(r for r, _ in used)], [Fraction(1), *weights])
-        leaving = min(blocking, key=lambda at: _order(basis.rows[at], classes))
+            return _combination(basis, row, coefficients)
+        levels = price.dot(basis.adjugate)
+        leaving = min(blocking, key=lambda at: Fraction(levels[at], coefficients[at]))
         basis.exchange(row, coefficients, leaving)
     return None
+
+
+def _combination(basis: _Basis, row: Row, coefficients: NDArray[Any]) -> Alternative:
+    used = [(r, v) for r, v in zip(basis.rows, coefficients, strict=True) if v and r]
+    weights = [Fraction(-int(v), basis.scale) for _, v in used]
+    return Alternative(None, [row, *(r for r, _ in used)], [Fraction(1), *weights])
 
 
 def combination_vanishes(points: Floats, rows: list[Row]) -> bool:
@@ -171,22 +204,29 @@ def decide_rows(system: NDArray[Any]) -> Alternative | None:
     return decide(system, np.zeros(len(system), dtype=np.int64), 2, [])
 
 
-def _violated(
-    matrix: NDArray[Any], told: Ints, layer: NDArray[Any], scale: int, greedy: bool
+def _levels(
+    whole: NDArray[Any], points: Floats | NDArray[Any], lengths: Floats | None
+) -> NDArray[Any]:
+    """Choose h > 0 for each row, in proportion to its length in well-scaled coordinates."""
+    if lengths is None:
+        return np.array([1] * len(whole), dtype=object)
+    factors = [int(a[-1]) * Fraction(float(size)) for a, size in zip(whole, lengths, strict=True)]
+    unit = max(min((f for f in factors if f > 0), default=Fraction(1)), Fraction(1, 2**200)) / 2**20
+    return np.array([max(1, int(factor / unit)) for factor in factors], dtype=object)
+
+
+def _lowest(
+    matrix: NDArray[Any], told: Ints, layer: NDArray[Any], least: NDArray[Any]
 ) -> Row | None:
-    """Find a row below 1 (values are scaled): the lowest one, or the first in order (Bland)."""
+    """Find the row that falls short most (values and least are scaled), None if none does."""
     scores = matrix.dot(layer.T)
     index = np.arange(len(told))
-    slack = scores[index, told][:, None] - scores
-    slack[index, told] = scale
-    if greedy:
-        flat = int(np.argmin(slack))
-    else:
-        below = np.flatnonzero(slack.ravel() < scale)
-        flat = int(below[0]) if len(below) else 0
-    i, k = divmod(flat, slack.shape[1])
-    return (int(told[i]), int(k), int(i)) if slack[i, k] < scale else None
-
-
-def _order(row: Row | None, classes: int) -> int:
-    return -1 if row is None else row[2] * classes + row[1]
+    slack = scores[index, told][:, None] - scores - least[:, None]
+    slack[index, told] = 0
+    rivals = slack.argmin(axis=1)
+    worst = slack[index, rivals]
+    short = np.flatnonzero(worst < 0)
+    if not len(short):
+        return None
+    i = min(short, key=lambda at: Fraction(worst[at], least[at]))
+    return (int(told[i]), int(rivals[i]), int(i))

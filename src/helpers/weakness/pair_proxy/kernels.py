@@ -99,18 +99,6 @@ def solve_upper(factor: Any, right: Any) -> Any:
 
 
 @jit
-def inverse_row_norms(factor: Any, count: int) -> Any:
-    """Return the norms of the rows of R⁻¹: how far each weight moves for an error of size one."""
-    squares = np.zeros(count)
-    for j in range(count):
-        column = np.zeros(j + 1)
-        column[j] = 1.0
-        column = solve_upper(factor, column)
-        squares[: j + 1] += column * column
-    return np.sqrt(squares)
-
-
-@jit
 def drop(basis: Any, factor: Any, count: int, position: int) -> None:
     """Remove one active row: shift the columns of R, restore the triangle by rotations of Q."""
     for j in range(position, count - 1):

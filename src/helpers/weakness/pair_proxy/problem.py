@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # A probe whose component outside the span of the training rows, as a share of its length, is above
-# the first figure is outside; below the second it is inside; between the two, exact arithmetic says.
+# the first figure is outside; below the second it is inside; in between, exact arithmetic says.
 OUTSIDE, INSIDE = 1e-9, 1e-13
 
 
@@ -141,7 +141,7 @@ def _escapes(scaled: Floats, basis: Floats) -> tuple[Floats, Floats]:
     share = size / np.linalg.norm(scaled, axis=1)
     if len(basis) == scaled.shape[1]:
         return np.zeros(len(scaled)), np.zeros_like(scaled)
-    return share, rest / np.maximum(size, np.finfo(float).tiny)[:, None] ** 2
+    return share, rest / np.where(size > 1e-100, size, 1.0)[:, None] ** 2
 
 
 def _unit(rows: Floats) -> tuple[Floats, Floats]:

@@ -37,8 +37,8 @@ def pair_proxy_reference(
     careful=True scales the columns of the features, divides by the margin (the constraints are
     homogeneous, so this changes nothing but the size of the solution, and a margin of 1e-6 no
     longer drowns in the solver's tolerance of 1e-7), asks for the tightest tolerances, and
-    believes a "feasible" only if the solution meets every row. careful=False sends the program as it
-    stands with default options.
+    believes a "feasible" only if the solution meets every row. careful=False sends the program
+    as it stands with default options.
     """
     phi, y, x, k = check_inputs(features, labels, probes, classes)
     if not margin > 0:

@@ -1,7 +1,8 @@
 """From features to counts: which classes can each probe still take?
 
-Every "feasible" leaves this module with a layer whose margins exceed their own rounding error, every
-"infeasible" with a checked certificate; whatever fails a check is settled in rational arithmetic.
+Every "feasible" leaves this module with a layer whose margins exceed their own rounding error,
+every "infeasible" with a certificate that holds for the features as given, up to FARKAS_TOLERANCE
+of their size; whatever fails its check is settled in rational arithmetic.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg
+from scipy import linalg, optimize
 
 from helpers.errors import UserError
 
@@ -29,7 +30,7 @@ from .problem import (
     homogenise,
 )
 
-FARKAS_TOLERANCE = 1e-11  # relative residual of a certificate in the original features
+FARKAS_TOLERANCE = 1e-13  # residual of a certificate in the original features, see verify
 MAX_STEPS_PER_UNKNOWN = 100
 
 
@@ -232,23 +233,55 @@ class _Run:
         return layers
 
     def _check_proofs(self) -> None:
-        problem = self.problem
+        """Keep the proofs that hold for the features as given, if need be with better weights."""
         for (probe, c), proof in list(self.proofs.items()):
-            if not verify(
-                proof,
-                problem.features,
-                problem.labels,
-                problem.probes[probe],
-                c,
-                tolerance=FARKAS_TOLERANCE,
-            ):
-                self._demote(probe, c)
+            if self._holds(probe, c, proof):
+                continue
+            self.hints[probe, c] = self._rows_of(c, proof)
+            better = self._combine(probe, c, self.hints[probe, c])
+            if better is None:
+                del self.proofs[probe, c]
+                self.status[probe, c] = AMBIGUOUS
+            else:
+                self.proofs[probe, c] = better
 
-    def _demote(self, probe: int, c: int) -> None:
-        proof = self.proofs.pop((probe, c))
-        self.status[probe, c] = AMBIGUOUS
+    def _holds(self, probe: int, c: int, proof: Farkas) -> bool:
+        problem = self.problem
+        return verify(
+            proof,
+            problem.features,
+            problem.labels,
+            problem.probes[probe],
+            c,
+            tolerance=FARKAS_TOLERANCE,
+        )
+
+    def _combine(self, probe: int, c: int, rows: list[exact.Row]) -> Farkas | None:
+        """Find weights for rows (point −1: the probe) by nonnegative least squares, and check."""
+        problem = self.problem
+        points = homogenise(np.vstack([problem.features, problem.probes[probe : probe + 1]]))
+        scale = np.abs(points[:-1]).max(axis=0)
+        points = points / np.where(scale > 0, scale, 1.0)
+        plus, minus, point = np.array(rows).T
+        system = np.zeros((len(rows), problem.classes, points.shape[1]))
+        every = np.arange(len(rows))
+        system[every, plus] = points[point]
+        system[every, minus] = -points[point]
+        flat = system.reshape(len(rows), -1)
+        lengths = np.linalg.norm(flat, axis=1)
+        matrix = np.vstack([(flat / lengths[:, None]).T, np.ones(len(rows))])
+        try:
+            weights, _ = optimize.nnls(matrix, np.r_[np.zeros(len(matrix) - 1), 1.0])
+        except RuntimeError:  # did not converge
+            return None
+        weights, train = weights / lengths, point >= 0
+        used, asked = train & (weights > 0), ~train & (weights > 0)
+        proof = Farkas(point[used], minus[used], weights[used], minus[asked], weights[asked])
+        return proof if self._holds(probe, c, proof) else None
+
+    def _rows_of(self, c: int, proof: Farkas) -> list[exact.Row]:
         labels = self.problem.labels
-        self.hints[probe, c] = [(c, int(k), -1) for k in proof.probe_classes] + [
+        return [(c, int(k), -1) for k in proof.probe_classes] + [
             (int(labels[i]), int(k), int(i))
             for i, k in zip(proof.points, proof.classes, strict=True)
         ]
@@ -276,8 +309,27 @@ class _Run:
         count = len(problem.labels)
         points = homogenise(np.vstack([problem.features, problem.probes[probe : probe + 1]]))
         told = np.append(problem.labels, c)
-        hint = [(a, b, count if i < 0 else i) for a, b, i in self.hints.get((probe, c), [])]
-        decided = exact.decide(points, told, problem.classes, hint)
+        found = self.owner[probe, c]
+        if found >= 0:  # a witness with margins too narrow for the float check
+            known = witnesses[found]
+            layer = np.concatenate([known.weights, known.bias[:, None]], axis=1)
+            if exact.labels_strictly(layer, points, told):
+                self.status[probe, c] = FEASIBLE
+                return
+        tight = centre.tight_rows(problem, probe, c)
+        hint = [*self.hints.get((probe, c), []), *tight]
+        near = list(dict.fromkeys(hint))[: 3 * (self.middle.point.size + problem.classes)]
+        proof = self._combine(probe, c, near) if near else None
+        if proof is not None:
+            self.status[probe, c], self.proofs[probe, c] = INFEASIBLE, proof
+            return
+        decided = exact.decide(
+            points,
+            told,
+            problem.classes,
+            [(a, b, count if i < 0 else i) for a, b, i in hint],
+            np.append(problem.point_lengths, problem.target_lengths[probe]),
+        )
         if decided is None:
             return
         if decided.witness is not None:
@@ -295,7 +347,9 @@ def _doubtful_start(problem: Problem, multipliers: Floats, settle: bool) -> Floa
     order = order[multipliers.ravel()[order] > 0]
     i, k = np.divmod(order, problem.classes)
     hint = [(int(told[a]), int(b), int(a)) for a, b in zip(i, k, strict=True)]
-    decided = exact.decide(points, told, problem.classes, hint) if settle else None
+    hint += centre.tight_rows(problem)
+    lengths = problem.point_lengths
+    decided = exact.decide(points, told, problem.classes, hint, lengths) if settle else None
     shape = (len(problem.probes), problem.classes)
     if decided is None:
         return _no_layer(
