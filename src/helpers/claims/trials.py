@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.claims import model_selection
+from helpers.claims import fashion_mnist, model_selection
 from helpers.claims.types import Claim
 
-CLAIMS: tuple[Claim, ...] = (*model_selection.CLAIMS,)
+CLAIMS: tuple[Claim, ...] = (*model_selection.CLAIMS, *fashion_mnist.CLAIMS)
