@@ -39,6 +39,7 @@ class Outcome:
     result: CellResult
     device: str
     seconds: float
+    cpu_seconds: float  # less than `seconds` where the machine was busy with other work
 
 
 def cell_key(cell: Any) -> str:
@@ -83,6 +84,7 @@ class RowStore:
             "cell": asdict(cell),
             "device": outcome.device,
             "seconds": round(outcome.seconds, 3),
+            "cpu_seconds": round(outcome.cpu_seconds, 3),
             "arrays": "",  # checksum of the file of arrays, where there is one
             "rows": results.as_json([_plain(row) for row in outcome.result.rows]),
         }

@@ -145,11 +145,13 @@ def run(
                     advance(cell)
         records = [kept[cell_key(cell)] for cell in cells]
         frame = experiment.assemble([store.result(record) for record in records])
+        cpu_seconds = [record.get("cpu_seconds") for record in records]
         entry = results.provenance(
             experiment,
             seeds=sorted({cell.seed for cell in cells if hasattr(cell, "seed")}),
             device=", ".join(sorted({record["device"] for record in records})),
             wall_seconds=sum(record["seconds"] for record in records),
+            cpu_seconds=None if None in cpu_seconds else round(sum(cpu_seconds), 1),
             code_fingerprint=code,
             experiment=f"{type(experiment).__module__}.{type(experiment).__name__}",
             cells=len(cells),
@@ -182,13 +184,15 @@ def _compute(task: _Task) -> list[Outcome]:
             f"worker on {socket.gethostname()} has other code than the machine that started the "
             f"sweep ({here} against {task.code}); install the same commit on both"
         )
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     if len(task.cells) == 1:
         found = [compute_cell(task.experiment, task.cells[0], task.device)]
     else:
         found = task.experiment.run_stack(task.cells, task.device)
-    each = (time.perf_counter() - start) / len(found)
-    return [Outcome(result, _device_name(task.device), each) for result in found]
+    seconds = (time.perf_counter() - start) / len(found)
+    cpu_seconds = (time.process_time() - cpu_start) / len(found)
+    device = _device_name(task.device)
+    return [Outcome(result, device, seconds, cpu_seconds) for result in found]
 
 
 def compute_cell(kind: type[Experiment], cell: Any, device: str) -> CellResult:

@@ -144,7 +144,8 @@ def status() -> pd.DataFrame:
         try:
             published = results.read(name, protocol=experiment)
             state = "current" if spotchecks.is_current(experiment, published) else "older code"
-            seconds_left = published.provenance["wall_seconds"] * (1 - done / cells)
+            took = published.provenance.get("cpu_seconds") or published.provenance["wall_seconds"]
+            seconds_left = took * (1 - done / cells)
         except UserError as error:
             missing = not (results.RESULTS / f"{name}.csv").is_file()
             state = "not published" if missing else str(error)
