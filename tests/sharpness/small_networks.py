@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 
 from helpers.networks import Stack, initialise
+from helpers.sharpness import brute_force_hessian as full_hessian
+
+__all__ = ["WIDTHS", "flat", "full_hessian", "random_network", "random_points", "rescaled"]
 
 WIDTHS = (5, 7, 6, 4)
 
@@ -32,25 +35,6 @@ def random_points(seed: int, n=13, widths=WIDTHS, dtype=torch.float64) -> tuple[
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n, widths[0], generator=generator, dtype=dtype)
     return x, torch.randint(0, widths[-1], (n,), generator=generator)
-
-
-def full_hessian(network: Stack, x: Tensor, y: Tensor) -> Tensor:
-    """Write out the Hessian by automatic differentiation, parameters ordered W_1, b_1, W_2, …"""
-    pairs = zip(network.weights, network.biases, strict=True)
-    shapes = [p.shape[1:] for pair in pairs for p in pair]
-
-    def loss(theta: Tensor) -> Tensor:
-        parts = [
-            part.view(shape)
-            for part, shape in zip(theta.split([s.numel() for s in shapes]), shapes, strict=True)
-        ]
-        a = x
-        for layer in range(0, len(parts), 2):
-            a = a @ parts[layer].T + parts[layer + 1]
-            a = a if layer == len(parts) - 2 else torch.relu(a)
-        return torch.nn.functional.cross_entropy(a, y)
-
-    return torch.func.hessian(loss)(flat(network))
 
 
 def flat(network: Stack) -> Tensor:

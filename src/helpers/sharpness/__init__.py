@@ -19,6 +19,7 @@ from helpers.sharpness.landscape import (
     loss_on_plane,
 )
 from helpers.sharpness.orbit import OrbitMinimum, orbit_minimum_trace
+from helpers.sharpness.reference import brute_force_hessian
 from helpers.sharpness.trace import (
     MAX_POINTS,
     TraceTerms,
@@ -35,6 +36,7 @@ __all__ = [
     "TraceTerms",
     "adaptive_sharpness",
     "average_rise",
+    "brute_force_hessian",
     "expected_rise",
     "filter_normalised_direction",
     "fisher_rao_norm",

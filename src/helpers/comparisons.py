@@ -1,0 +1,48 @@
+"""Our tables set beside the paper's, ready to be shown on a page."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from helpers.plots import REGIMES
+from helpers.reported import reparameterisation_table, reported_table
+
+
+def beside_table_1(frame: pd.DataFrame, n: int) -> pd.DataFrame:
+    """Return regime means at size n beside Table 1: accuracy in %, Hessian trace.
+
+    `frame` is a table `vanishing_…`. Index: the regime.
+    """
+    means = frame.groupby("regime", sort=False)[["test_accuracy", "hessian_trace"]].mean()
+    printed = reported_table("table1_vanishing_advantage").set_index("n").loc[n]
+    ours = pd.DataFrame(index=[REGIMES[name]["label"] for name in means.index])
+    ours.index.name = "regime"
+    ours["accuracy (%), ours"] = 100 * means["test_accuracy"].to_numpy()
+    ours["accuracy (%), paper"] = [printed[f"{name}_acc_percent"] for name in means.index]
+    ours["trace, ours"] = means["hessian_trace"].to_numpy()
+    ours["trace, paper"] = [printed[f"hessian_{name.split('_')[0]}"] for name in means.index]
+    return ours
+
+
+def beside_table_6(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return network 0 at the largest n under both maps, beside Table 6, a row a factor.
+
+    `frame` is the table `reparameterisation`.
+    """
+    own = frame[(frame["network"] == 0) & (frame["n"] == frame["n"].max())]
+    table = reparameterisation_table()
+    printed = {("T_beta", float(k)): v for k, v in table["hessian_by_beta"].items()}
+    printed |= {("T_gamma", float(k)): v for k, v in table["hessian_by_gamma"].items()}
+    keys = zip(own["transformation"], own["factor"], strict=True)
+    return pd.DataFrame(
+        {
+            "map": own["transformation"].map({"T_beta": "T_β", "T_gamma": "T_γ"}),
+            "factor": own["factor"].astype(int),
+            "trace, paper": [printed.get(key) for key in keys],
+            "trace, 50 vectors": own["hutchinson_trace"],
+            "trace, exact": own["hessian_trace"],
+            "trace, closed form": own["predicted_trace"],
+            "test accuracy (%)": 100 * own["test_accuracy"],
+            "layer-2 patterns": own["l2_patterns"],
+        }
+    ).reset_index(drop=True)
