@@ -16,6 +16,7 @@ from helpers.experiments import (
     model_selection,
     pac_bayes,
     reparameterisation,
+    shared_layer,
     theory,
     vanishing,
 )
@@ -29,7 +30,7 @@ TABLES = results.BUILD / "tables"
 def _registry() -> dict[str, Experiment]:
     modules = (
         *(reparameterisation, invariance, theory, arithmetic, vanishing, factorial),
-        model_selection,
+        *(model_selection, shared_layer),
         pac_bayes,
     )
     protocols: list[Experiment] = [p for module in modules for p in module.PROTOCOLS]
