@@ -145,13 +145,13 @@ def run(
                     advance(cell)
         records = [kept[cell_key(cell)] for cell in cells]
         frame = experiment.assemble([store.result(record) for record in records])
-        cpu_seconds = [record.get("cpu_seconds") for record in records]
+        known = [record["cpu_seconds"] for record in records if "cpu_seconds" in record]
         entry = results.provenance(
             experiment,
             seeds=sorted({cell.seed for cell in cells if hasattr(cell, "seed")}),
             device=", ".join(sorted({record["device"] for record in records})),
             wall_seconds=sum(record["seconds"] for record in records),
-            cpu_seconds=None if None in cpu_seconds else round(sum(cpu_seconds), 1),
+            cpu_seconds=round(sum(known), 1) if len(known) == len(records) else None,
             code_fingerprint=code,
             experiment=f"{type(experiment).__module__}.{type(experiment).__name__}",
             cells=len(cells),
