@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Sequence
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from helpers.experiments.invariance import MOVED
 from helpers.plots import REGIMES
 from helpers.reported import reparameterisation_table, reported_table
 
@@ -46,3 +51,27 @@ def beside_table_6(frame: pd.DataFrame) -> pd.DataFrame:
             "layer-2 patterns": own["l2_patterns"],
         }
     ).reset_index(drop=True)
+
+
+def moves_and_words(
+    result: pd.DataFrame, measures: Sequence[str], transformations: Sequence[str]
+) -> tuple[NDArray[np.float64], list[list[str]]]:
+    """Return the invariance matrix as numbers to colour and words to print.
+
+    `result` comes from `invariance.matrix`. A number is the decimal logarithm of the median factor
+    of those networks where the measure moved, 0 where it stayed, NaN where it is not defined.
+    Words: "exact" (equal to the last bit), "kept" (up to rounding), or the factor.
+    """
+    values = np.full((len(measures), len(transformations)), np.nan)
+    words = [["" for _ in transformations] for _ in measures]
+    for row in result.itertuples():
+        at = measures.index(str(row.measure)), transformations.index(str(row.transformation))
+        if not row.networks:
+            continue
+        moved = float(row.largest_change) > MOVED
+        values[at] = np.log10(row.factor) if moved and row.factor > 0 else 0.0
+        if moved:
+            words[at[0]][at[1]] = f"×{row.factor:.3g}"
+        else:
+            words[at[0]][at[1]] = "exact" if row.exact else "kept"
+    return values, words
