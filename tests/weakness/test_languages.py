@@ -156,6 +156,10 @@ def test_other_bad_input_is_refused():
         v.statement("r")
     with pytest.raises(UserError, match="names the state 'c'"):
         Vocabulary.from_sets("ab", {"p": "c"})
+    with pytest.raises(UserError, match="two states share a name"):
+        Vocabulary.from_sets("aa", {"p": "a"})
+    with pytest.raises(UserError, match="1 program names for 2"):
+        Vocabulary(2, (1, 2), ("p",))
     with pytest.raises(UserError, match="too many to list"):
         weaknesses(random_vocabulary(8, 30, np.random.default_rng(0)))
     with pytest.raises(UserError, match="could not draw"):

@@ -63,6 +63,8 @@ class Vocabulary:
         ):
             if names and len(names) != count:
                 raise UserError(f"{len(names)} {kind} names for {count} {kind}s; expected one each")
+            if len(set(names)) < len(names):
+                raise UserError(f"two {kind}s share a name in {names}; expected different names")
 
     def __len__(self) -> int:
         """Return the number of programs, |v|."""
