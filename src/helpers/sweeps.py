@@ -154,6 +154,7 @@ def run(
             cpu_seconds=round(sum(known), 1) if len(known) == len(records) else None,
             code_fingerprint=code,
             experiment=f"{type(experiment).__module__}.{type(experiment).__name__}",
+            row_fingerprints=sorted({record["code"] for record in records}),  # incl. accepted ones
             cells=len(cells),
         )
         results.write(experiment.name, frame, entry, folder)
