@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
+from helpers.bound_correlations import bound_correlations
 from helpers.claims.types import Claim, Load, Reading, Verdict
 
 LEAST_RATIO = 1.1
@@ -32,6 +34,31 @@ def _read_weak_is_not_short(load: Load) -> Reading:
     cases, found = int(row["cases"]), int(row["failures"])
     verdict = Verdict.PROVED if found else Verdict.REFUTED
     return Reading(f"{found:,} of {cases:,} pairs, the first: {row['detail']}", verdict)
+
+
+def _both(
+    holds: tuple[str, ...], broken: tuple[str, ...], if_so: Verdict
+) -> Callable[[Load], Reading]:
+    """Judge a theorem by its checks: `holds` must have no failure, each of `broken` some.
+
+    Where `broken` is empty the statement stands as printed; otherwise `if_so` says what became of
+    it. Refuted if a check that should hold fails; not settled if no counterexample shows up.
+    """
+
+    def read(load: Load) -> Reading:
+        rows = {name: _check(load, name) for name in (*holds, *broken)}
+        parts = [
+            f"{name}: {int(row['failures']):,} of {int(row['cases']):,}"
+            for name, row in rows.items()
+        ]
+        verdict = if_so
+        if any(int(rows[name]["failures"]) for name in holds):
+            verdict = Verdict.REFUTED
+        elif any(not int(rows[name]["failures"]) for name in broken):
+            verdict = Verdict.OPEN
+        return Reading("counterexamples found: " + "; ".join(parts), verdict)
+
+    return read
 
 
 def generalisation_ratios(frame: pd.DataFrame) -> pd.DataFrame:
@@ -62,6 +89,24 @@ def _read_weakest_not_shortest(load: Load) -> Reading:
     )
 
 
+def _read_bounds(load: Load) -> Reading:
+    table = bound_correlations(load("pac_bayes"))
+    asked = table[table["pair"].isin(["bound, test error", "bound, pair proxy"])]
+    asked = asked[asked["n"] <= 2_000]
+    clear = ((asked["low"] > 0) & (asked["expected"] > 0)) | (
+        (asked["high"] < 0) & (asked["expected"] < 0)
+    )
+    verdict = Verdict.FAILS
+    if clear.any():
+        verdict = Verdict.REPLICATES if clear.all() else Verdict.PARTLY
+    parts = [
+        f"{row['pair']} at n = {row['n']:,}: {row['rho']:+.2f} "
+        f"[{row['low']:+.2f}, {row['high']:+.2f}]"
+        for row in asked.to_dict("records")
+    ]
+    return Reading("; ".join(parts), verdict)
+
+
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="lemma-1",
@@ -83,6 +128,147 @@ CLAIMS: tuple[Claim, ...] = (
         tables=("theory",),
         rule="Proved if an exhaustive search among small vocabularies finds an example.",
         read=_read_weak_is_not_short,
+    ),
+    Claim(
+        id="uniform-demands",
+        statement="If all sets of unseen demands are equally likely, a policy survives with "
+        "probability 2^|B| / 2^|U|, and the strictly weaker of two policies survives strictly "
+        "more often.",
+        where="Propositions 8 and 9",
+        reported="with proof",
+        chapter="05-weakest-policy",
+        tables=("theory",),
+        rule="Proved in the chapter; an exhaustive search for a counterexample finds none.",
+        read=_both(("proposition-8", "proposition-9"), (), Verdict.PROVED),
+    ),
+    Claim(
+        id="exchangeable-demands",
+        statement="If the law of demands depends on their number alone, survival is the sum of "
+        "q_k C(b,k)/C(u,k), which grows with the buffer.",
+        where="Theorem 10",
+        reported="with proof; strict when non-degenerate",
+        chapter="05-weakest-policy",
+        tables=("theory",),
+        rule="Proved in the chapter, with the exact condition for strictness and a converse; "
+        "searches for counterexamples to all three find none.",
+        read=_both(("theorem-10", "theorem-10-strict", "exchangeable-only"), (), Verdict.PROVED),
+    ),
+    Claim(
+        id="sufficiency",
+        statement="For exchangeable demands survival is a nondecreasing function of the "
+        "measure of the buffer.",
+        where="Theorem 2",
+        reported="with proof",
+        chapter="05-weakest-policy",
+        tables=("theory",),
+        rule="Proved as repaired if the printed form has a counterexample and the repaired "
+        "form, proved in the chapter, has none.",
+        read=_both(
+            ("theorem-2-repaired", "theorem-2-sampled"), ("theorem-2-as-stated",), Verdict.REPAIRED
+        ),
+    ),
+    Claim(
+        id="necessity",
+        statement="For exchangeable and non-degenerate demands a larger buffer survives "
+        "strictly more often.",
+        where="Theorem 3",
+        reported="with proof",
+        chapter="05-weakest-policy",
+        tables=("theory",),
+        rule="Proved in the chapter; the finite form is searched for counterexamples.",
+        read=_both(("theorem-10-strict", "theorem-2-repaired"), (), Verdict.PROVED),
+    ),
+    Claim(
+        id="unified-optimality",
+        statement="A correct policy is optimal exactly when its buffer has the greatest measure.",
+        where="Theorem 4",
+        reported="with proof",
+        chapter="05-weakest-policy",
+        tables=("theory",),
+        rule="Proved as repaired: every optimal policy is weakest; the converse needs the "
+        "repair of Theorem 2.",
+        read=_both(
+            ("theorem-2-repaired", "theorem-10-strict"), ("theorem-2-as-stated",), Verdict.REPAIRED
+        ),
+    ),
+    Claim(
+        id="minimax",
+        statement="The weakest correct policy attains the minimax value of survival over "
+        "exchangeable laws.",
+        where="Theorem 5",
+        reported="with proof",
+        chapter="05-weakest-policy",
+        tables=("theory",),
+        rule="Proved as repaired if over the whole class stronger policies attain the value "
+        "too (it is zero), while over a class of bounded demands only the weakest does.",
+        read=_both(
+            ("theorem-5-repaired", "theorem-5-on-average"),
+            ("only-weakest-is-minimax",),
+            Verdict.REPAIRED,
+        ),
+    ),
+    Claim(
+        id="exchangeability-needed",
+        statement="The weakest correct policy is the best bet.",
+        where="the thesis of the paper",
+        reported="under exchangeable demands",
+        chapter="05-weakest-policy",
+        tables=("theory",),
+        rule="Holds only if demands are exchangeable, or rivals are nested: laws that are not "
+        "exchangeable, and atoms of unequal weight, give counterexamples.",
+        read=_both(
+            ("exchangeable-only", "robustness"),
+            ("weakest-contains-rivals", "unequal-atoms"),
+            Verdict.CONDITIONAL,
+        ),
+    ),
+    Claim(
+        id="survival-is-correctness",
+        statement="A policy that survives the parent task is correct for it.",
+        where="Definition 4 against the theorems",
+        reported="survival stands in for correctness",
+        chapter="05-weakest-policy",
+        tables=("theory",),
+        rule="Refuted if an enumeration of small tasks and parents finds policies that survive "
+        "and are wrong.",
+        read=_both(
+            (), ("survival-is-correctness", "weaker-is-more-often-correct"), Verdict.REFUTED
+        ),
+    ),
+    Claim(
+        id="invariance",
+        statement="Weakness does not change when parameters change and the policy they "
+        "implement does not.",
+        where="Theorem 6",
+        reported="with proof",
+        chapter="06-counting-to-measuring",
+        tables=("theory",),
+        rule="Holds only if the vocabulary speaks of behaviour: counts over hidden features "
+        "change while the logits do not.",
+        read=_both(("theorem-6",), ("hidden-counts-invariant",), Verdict.CONDITIONAL),
+    ),
+    Claim(
+        id="pac-bayes-identity",
+        statement="With the uniform prior and the posterior uniform on the buffer, KL = "
+        "log(|L| / |B|).",
+        where="Theorem 7",
+        reported="with proof",
+        chapter="06-counting-to-measuring",
+        tables=("theory",),
+        rule="Proved in the chapter; compared with the sum over the listed language on all "
+        "small tasks.",
+        read=_both(("theorem-7",), (), Verdict.PROVED),
+    ),
+    Claim(
+        id="bounds-track-weakness",
+        statement="PAC-Bayes bounds work because they track weakness.",
+        where="discussion of Theorem 7",
+        reported="stated",
+        chapter="06-counting-to-measuring",
+        tables=("pac_bayes",),
+        rule="Replicates if at 250 and at 2,000 points the bound rises with the test error and "
+        "falls with the pair proxy, all four 95 % intervals clear of zero; in part if some are.",
+        read=_read_bounds,
     ),
     Claim(
         id="weakest-not-shortest",

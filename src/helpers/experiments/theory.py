@@ -9,9 +9,13 @@ from typing import ClassVar, Self
 
 from helpers.rowstore import CellResult
 from helpers.sweeps import Experiment
+from helpers.weakness.bet_checks import BET_CHECKS
 from helpers.weakness.checks import FINITE_CHECKS, Finding
+from helpers.weakness.measure_checks import MEASURE_CHECKS
 
-CHECKS: Mapping[str, Callable[[bool], Finding]] = MappingProxyType({**FINITE_CHECKS})
+CHECKS: Mapping[str, Callable[[bool], Finding]] = MappingProxyType(
+    {**FINITE_CHECKS, **BET_CHECKS, **MEASURE_CHECKS}
+)
 
 
 @dataclass(frozen=True)

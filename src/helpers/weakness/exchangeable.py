@@ -1,8 +1,8 @@
 """Laws of unseen demands on a finite unseen region, and how likely a buffer is to contain them.
 
-The unseen region U has u statements, numbered 0…u−1; a set of them is a bitmask. A *size law* is the
-tuple (q_0, …, q_u) with q_k = P(|S| = k); the exchangeable law with these sizes makes all sets of one
-size equally likely. Probabilities are exact fractions.
+The unseen region U has u statements, numbered 0…u−1; a set of them is a bitmask. A *size law* is
+the tuple (q_0, …, q_u) with q_k = P(|S| = k); the exchangeable law with these sizes makes all sets
+of one size equally likely. Probabilities are exact fractions.
 
 Source: arXiv:2605.05209, Propositions 8 and 9, Theorem 10.
 """
@@ -85,9 +85,7 @@ def weaker_but_worse(law: Sequence[Fraction]) -> tuple[int, int] | None:
 
     By the converse of Theorem 10 there are none if and only if the law is exchangeable.
     """
-    found: list[tuple[int, Fraction]] = [
-        (b, survival_by_listing(law, b)) for b in range(len(law))
-    ]
+    found: list[tuple[int, Fraction]] = [(b, survival_by_listing(law, b)) for b in range(len(law))]
     for a, g_a in found:
         for b, g_b in found:
             if a.bit_count() <= b.bit_count() and g_a > g_b:
@@ -99,8 +97,8 @@ def weaker_but_worse(law: Sequence[Fraction]) -> tuple[int, int] | None:
 class Family:
     """Hold the tasks of a vocabulary that share Ext(I) and O: their correct policies and buffers.
 
-    unseen: |U|. policies: the correct ones, as bitmasks of programs. buffers: theirs, as bitmasks of
-    the listed unseen statements.
+    unseen: |U|. policies: the correct ones, as bitmasks of programs. unseen_mask and buffers: U and
+    their buffers, as bitmasks of the listed language.
     """
 
     vocabulary: Vocabulary

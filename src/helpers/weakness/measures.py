@@ -64,10 +64,10 @@ def intervals(*pairs: tuple[float, float]) -> Boxes:
 def rearrangement(first: Boxes, second: Boxes) -> Callable[[ArrayLike], Points]:
     """Return σ of Theorem 2's proof: a bijection of [0, 1) that carries `first` onto `second`.
 
-    Both are unions of intervals of equal length. σ slides pieces: the point of `first` with length t
-    of `first` to its left goes to the point of `second` with length t of `second` to its left, and
-    the same for the complements. It preserves length, and is a bijection of every point, not only of
-    almost all. Raises UserError if the lengths differ by more than rounding.
+    Both are unions of intervals of equal length. σ slides pieces: the point of `first` with length
+    t of `first` to its left goes to the point of `second` with length t of `second` to its left,
+    and the same for the complements. It preserves length, and is a bijection of all points, not
+    only of almost all. Raises UserError if the lengths differ by more than rounding.
     """
     if first.dimension != 1 or second.dimension != 1:
         raise UserError("rearrangements are made for intervals; expected dimension 1")
