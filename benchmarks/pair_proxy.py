@@ -1,4 +1,4 @@
-"""Time the pair proxy against one linear program for each pair, on one core, and count disagreements.
+"""Time the pair proxy against one linear program for each pair, on one core; count differences.
 
     python benchmarks/pair_proxy.py [--networks 5] [--quick]
 

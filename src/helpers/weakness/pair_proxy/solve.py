@@ -147,15 +147,14 @@ class _Run:
             self._escape(int(at), layers)
         witnesses = [Witness(rows[:, :-1], rows[:, -1]) for rows in layers]
         unsettled = np.argwhere(self.status == AMBIGUOUS) if settle else np.zeros((0, 2), int)
-        for probe, c in unsettled:
-            self._settle(int(probe), int(c), witnesses)
+        settled = sum(self._settle(int(probe), int(c), witnesses) for probe, c in unsettled)
         return PairProxy(
             status=self.status.astype(np.int8),
             separable=True,
             reason="",
             start=source,
             rank=problem.rank,
-            settled=sum(self.status[probe, c] != AMBIGUOUS for probe, c in unsettled),
+            settled=settled,
             outside=int(escaping.sum()),
             steps=self.steps,
             witnesses=witnesses,
@@ -234,9 +233,10 @@ class _Run:
 
     def _check_proofs(self) -> None:
         """Keep the proofs that hold for the features as given, if need be with better weights."""
-        for (probe, c), proof in list(self.proofs.items()):
-            if self._holds(probe, c, proof):
-                continue
+        good = self._hold_together()
+        for (probe, c), proof in [
+            item for item, fine in zip(self.proofs.items(), good, strict=True) if not fine
+        ]:
             self.hints[probe, c] = self._rows_of(c, proof)
             better = self._combine(probe, c, self.hints[probe, c])
             if better is None:
@@ -244,6 +244,34 @@ class _Run:
                 self.status[probe, c] = AMBIGUOUS
             else:
                 self.proofs[probe, c] = better
+
+    def _hold_together(self) -> NDArray[np.bool_]:
+        """Check all proofs at once, as `verify` does one; their weights are positive already."""
+        problem, proofs = self.problem, self.proofs
+        width = problem.features.shape[1] + 1
+        total = np.zeros((len(proofs), problem.classes, width))
+        if not proofs:
+            return np.zeros(0, dtype=bool)
+        points = homogenise(np.vstack([problem.features, problem.probes]))
+        asked = np.array(list(proofs))
+        parts = list(proofs.values())
+        train, probe = (
+            np.repeat(np.arange(len(parts)), [len(getattr(part, name)) for part in parts])
+            for name in ("weights", "probe_weights")
+        )
+        which = np.concatenate([part.points for part in parts])
+        plus = np.append(problem.labels[which], asked[probe, 1])
+        minus = np.concatenate([p.classes for p in parts] + [p.probe_classes for p in parts])
+        weights = np.concatenate([p.weights for p in parts] + [p.probe_weights for p in parts])
+        rows = np.append(which, len(problem.labels) + asked[probe, 0])
+        proof = np.append(train, probe)
+        used = weights[:, None] * points[rows]
+        np.add.at(total, (proof, plus), used)
+        np.subtract.at(total, (proof, minus), used)
+        scale = np.abs(points[: len(problem.labels)]).max(axis=0)
+        size = np.maximum(scale, np.abs(points[len(problem.labels) + asked[:, 0]]))
+        size = size * np.bincount(proof, weights, len(parts))[:, None]
+        return np.asarray((np.abs(total) <= FARKAS_TOLERANCE * size[:, None]).all(axis=(1, 2)))
 
     def _holds(self, probe: int, c: int, proof: Farkas) -> bool:
         problem = self.problem
@@ -304,7 +332,8 @@ class _Run:
                 self.owner[probe, c] = len(layers)
                 layers.append(trial[c])
 
-    def _settle(self, probe: int, c: int, witnesses: list[Witness]) -> None:
+    def _settle(self, probe: int, c: int, witnesses: list[Witness]) -> bool:
+        """Decide a doubtful pair; return whether that took rational arithmetic, and succeeded."""
         problem = self.problem
         count = len(problem.labels)
         points = homogenise(np.vstack([problem.features, problem.probes[probe : probe + 1]]))
@@ -315,14 +344,14 @@ class _Run:
             layer = np.concatenate([known.weights, known.bias[:, None]], axis=1)
             if exact.labels_strictly(layer, points, told):
                 self.status[probe, c] = FEASIBLE
-                return
+                return True
         tight = centre.tight_rows(problem, probe, c)
         hint = [*self.hints.get((probe, c), []), *tight]
         near = list(dict.fromkeys(hint))[: 3 * (self.middle.point.size + problem.classes)]
         proof = self._combine(probe, c, near) if near else None
         if proof is not None:
             self.status[probe, c], self.proofs[probe, c] = INFEASIBLE, proof
-            return
+            return False
         decided = exact.decide(
             points,
             told,
@@ -331,13 +360,14 @@ class _Run:
             np.append(problem.point_lengths, problem.target_lengths[probe]),
         )
         if decided is None:
-            return
+            return False
         if decided.witness is not None:
             self.status[probe, c], self.owner[probe, c] = FEASIBLE, len(witnesses)
             witnesses.append(_rounded(decided.witness, points, told))
         else:
             self.status[probe, c] = INFEASIBLE
             self.proofs[probe, c] = _exact_proof(decided, points, count)
+        return True
 
 
 def _doubtful_start(problem: Problem, multipliers: Floats, settle: bool) -> Floats | PairProxy:
