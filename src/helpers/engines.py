@@ -161,7 +161,7 @@ def _import_here() -> str:
 def one_thread() -> Iterator[None]:
     """Compute with one thread, so that sums are taken in the same order whatever the engine."""
     import torch
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)

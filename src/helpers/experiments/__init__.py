@@ -149,7 +149,7 @@ def status() -> pd.DataFrame:
             seconds_left = took * (1 - done / cells)
         except UserError as error:
             missing = not (results.RESULTS / f"{name}.csv").is_file()
-            state = "not published" if missing else str(error)
+            state = "not published" if missing else str(error).split("; run")[0]
         rows.append(
             {
                 "table": name,
