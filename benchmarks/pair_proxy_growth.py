@@ -97,7 +97,7 @@ def publish(frame: pd.DataFrame) -> None:
         seeds=range(DRAWS),
         device="cpu",
         wall_seconds=float((frame["cpu_seconds"] * frame["draws"]).sum()),
-        code_fingerprint=code_fingerprint(pair_proxy),
+        code_fingerprint=code_fingerprint("helpers.weakness.pair_proxy.solve", "pair_proxy"),
         command="python benchmarks/pair_proxy_growth.py --publish",
     )
     print(results.write("growth_pair_proxy", frame, provenance))
