@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
 
 from helpers.claims.types import Load, Reading, Verdict, verdict_of_estimate, verdict_of_null
 from helpers.statistics import Comparison, Estimate, compare_spearman, correlation_family
@@ -29,15 +33,20 @@ class Family:
     table: str
     measures: tuple[str, ...]
 
+    def correlations(self, load: Load) -> pd.DataFrame:
+        """Return `correlation_family` of this table: computed once, however many claims ask."""
+        columns = load(self.table)[["test_accuracy", *self.measures]].to_numpy(dtype=np.float64)
+        return _correlations(columns.tobytes(), self.measures).copy()
+
     def read_effect(self, load: Load, measure: str, reported: float) -> Reading:
         """Judge a correlation that the paper reports as one."""
-        row = correlation_family(load(self.table), self.measures).loc[measure]
+        row = self.correlations(load).loc[measure]
         verdict = verdict_of_estimate(row["rho"], row["low"], row["high"], reported)
         return _reading(row, verdict, len(self.measures))
 
     def read_null(self, load: Load, measure: str, reported: float) -> Reading:
         """Judge a correlation that the paper reports as absent."""
-        row = correlation_family(load(self.table), self.measures).loc[measure]
+        row = self.correlations(load).loc[measure]
         verdict = verdict_of_null(row["low"], row["high"], reported)
         return _reading(row, verdict, len(self.measures))
 
@@ -66,7 +75,13 @@ class Family:
         )
 
 
-def _reading(row, verdict: Verdict, tests: int) -> Reading:  # type: ignore[no-untyped-def]
+@lru_cache(maxsize=8)
+def _correlations(columns: bytes, measures: tuple[str, ...]) -> pd.DataFrame:
+    values = np.frombuffer(columns).reshape(-1, 1 + len(measures))
+    return correlation_family(pd.DataFrame(values, columns=["test_accuracy", *measures]), measures)
+
+
+def _reading(row: pd.Series, verdict: Verdict, tests: int) -> Reading:
     return Reading(
         f"ρ = {row['rho']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], {row['n']:.0f} networks, "
         f"p = {row['p']:.2g}; corrected for {tests} tests (Holm) {row['p_holm']:.2g}",

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -44,7 +45,8 @@ def draw_regions(ax: Axes, net: Stack, x: Tensor, y: Tensor, unseen: Tensor, rea
     """Draw one network's layer-2 regions on [−reach, reach]², x (n, 2), y (n,), unseen (m, 2).
 
     Regions with training points are grey, those with unseen points only are purple, and those that
-    hold no point at all have no colour. Lines: where a layer-2 unit switches.
+    hold no point at all have no colour. Lines: where a layer-2 unit switches. The legend stands to
+    the right.
     """
     side = np.linspace(-reach, reach, 321)
     grid = torch.from_numpy(np.stack(np.meshgrid(side, side), -1).reshape(-1, 2).astype(np.float32))
@@ -62,10 +64,13 @@ def draw_regions(ax: Axes, net: Stack, x: Tensor, y: Tensor, unseen: Tensor, rea
     for unit in range(switches.shape[-1]):
         line = switches[..., unit].numpy()
         ax.contour(side, side, line, levels=[0], colors=[INK], linewidths=0.9)
-    ax.plot(*unseen.T.numpy(), ".", color=INK, markersize=2.5, alpha=0.7)
+    ax.plot(*unseen.T.numpy(), ".", color=INK, markersize=2.5, alpha=0.7, label="unseen")
     for label, (colour, marker) in enumerate(CLASS_STYLES):
         own = x[y == label].T.numpy()
         ax.plot(*own, marker, color=COLOURS[colour], markersize=7, label=f"class {label}")
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="$x_1$")
     ax.set_ylabel("$x_2$")
     ax.grid(visible=False)
+    handles = ax.get_legend_handles_labels()[0]
+    handles += [Patch(color=TRAINING, label="training region"), Patch(color=FREE, label="free")]
+    ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5))
