@@ -52,7 +52,8 @@ class Boxes:
     def contains(self, points: ArrayLike) -> NDArray[np.bool_]:
         """Say for each of the points (…, d) whether it lies in one of the boxes."""
         x = np.asarray(points)[..., None, :]
-        return ((self.low <= x) & (x < self.high)).all(axis=-1).any(axis=-1)
+        inside = (self.low <= x) & (x < self.high)
+        return np.asarray(inside.all(axis=-1).any(axis=-1))
 
 
 def intervals(*pairs: tuple[float, float]) -> Boxes:
@@ -121,7 +122,7 @@ def uniform_points(k: int) -> Demands:
     def draw(count: int, d: int, rng: np.random.Generator) -> tuple[Points, NDArray[np.bool_]]:
         return rng.random((count, k, d)), np.ones((count, k), dtype=np.bool_)
 
-    return Demands(f"{k} uniform points", draw, lambda share: share**k)
+    return Demands(f"{k} uniform point{'s' * (k > 1)}", draw, lambda share: share**k)
 
 
 def poisson_points(rate: float) -> Demands:
