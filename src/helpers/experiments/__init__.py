@@ -15,6 +15,7 @@ from helpers.experiments import (
     invariance,
     model_selection,
     pac_bayes,
+    pair_proxy,
     reparameterisation,
     shared_layer,
     theory,
@@ -30,7 +31,7 @@ TABLES = results.BUILD / "tables"
 def _registry() -> dict[str, Experiment]:
     modules = (
         *(reparameterisation, invariance, theory, arithmetic, vanishing, factorial),
-        *(model_selection, shared_layer),
+        *(model_selection, pair_proxy, shared_layer),
         pac_bayes,
     )
     protocols: list[Experiment] = [p for module in modules for p in module.PROTOCOLS]

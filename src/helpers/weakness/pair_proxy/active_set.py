@@ -36,10 +36,10 @@ from .kernels import (
 FEASIBLE, INFEASIBLE, AMBIGUOUS, UNKNOWN = 1, 0, -1, -2
 # How far past the boundary the target rows are pushed (τ): small, so that few rows get in the way.
 PUSH = 1e-3
-# A row is a combination of active rows if what remains of it is this small a share, or ten times
-# what rounding of the features amounts to in whitened coordinates. `solve` then checks the proof
-# against the original features, and leaves the pair to exact arithmetic if it does not hold there.
-DEPENDENT = 1e-11
+# A row is a combination of active rows if what remains of it is this small a share of the terms
+# that cancel, or ten times what rounding of the features amounts to in whitened coordinates.
+# `solve` checks the proof against the original features, and settles the pair if it fails there.
+DEPENDENT = 1e-12
 # The part of the ray that lies in both cones must be at least this share of it.
 SLIM = 1e-6
 
@@ -72,7 +72,7 @@ def solve_pair(cone: Any, probe: Any, wanted: int, max_steps: int) -> Any:
     base = goals @ centre
     basis, factor = np.empty((m, m)), np.empty((m, m))
     rows, multipliers = np.empty((m + 1, 3), np.int64), np.zeros(m + 1)
-    rounding = max(DEPENDENT, 10.0 * noise)
+    sizes, rounding = np.empty(m), max(DEPENDENT, 10.0 * noise)
     count = 0
     for step in range(max_steps):
         lowest, low_class, low_point = 1.0, 0, 0
@@ -115,7 +115,8 @@ def solve_pair(cone: Any, probe: Any, wanted: int, max_steps: int) -> Any:
             inner, rest = split(basis[:count], row)
             change = solve_upper(factor, inner)
             length = np.sqrt(rest @ rest)
-            dependent = count == m or length <= rounding * size
+            whole = size + np.abs(change) @ sizes[:count]
+            dependent = count == m or length <= rounding * whole
             t, position = blocking(multipliers, change, count, 0.1 * rounding * size)
             if dependent and position < 0:
                 rows[count, 0], rows[count, 1], rows[count, 2] = plus, minus, index
@@ -136,12 +137,13 @@ def solve_pair(cone: Any, probe: Any, wanted: int, max_steps: int) -> Any:
                 factor[count, :count] = inner
                 factor[count, count] = length
                 rows[count, 0], rows[count, 1], rows[count, 2] = plus, minus, index
-                multipliers[count] = weight
+                multipliers[count], sizes[count] = weight, size
                 count += 1
                 break
             drop(basis, factor, count, position)
             rows[position : count - 1] = rows[position + 1 : count].copy()
             multipliers[position : count - 1] = multipliers[position + 1 : count].copy()
+            sizes[position : count - 1] = sizes[position + 1 : count].copy()
             count -= 1
     return AMBIGUOUS, current, rows[:count], multipliers[:count], max_steps
 

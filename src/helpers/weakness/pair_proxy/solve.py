@@ -31,7 +31,7 @@ from .problem import (
 )
 
 FARKAS_TOLERANCE = 1e-13  # residual of a certificate in the original features, see verify
-MAX_STEPS_PER_UNKNOWN = 100
+MAX_STEPS = 200  # for each pair, and ten more for each unknown: several times what is needed
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class _Run:
             problem.noise,
         )
         active_set.share(point, problem.targets, self.status, self.owner, 0, UNKNOWN)
-        found, limit = 1, MAX_STEPS_PER_UNKNOWN * (point.size + 1)
+        found, limit = 1, MAX_STEPS + 10 * point.size
         for probe in inside:
             if (self.status[probe] != UNKNOWN).all():
                 continue
