@@ -3,7 +3,7 @@
 from .comparison import Comparison, compare_spearman, meng_z, steiger_z, williams_t
 from .correlation import partial_spearman, spearman, spearman_within
 from .estimate import Estimate
-from .family import correlation_family
+from .family import correlation_family, partial_family
 from .power import (
     power_of_comparison,
     power_of_correlation,
@@ -30,6 +30,7 @@ __all__ = [
     "noise_ceiling",
     "noise_ceiling_from_accuracy",
     "noise_ceiling_from_disagreement",
+    "partial_family",
     "partial_spearman",
     "power_of_comparison",
     "power_of_correlation",

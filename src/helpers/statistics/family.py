@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from .correlation import RESAMPLES, spearman
+from .correlation import RESAMPLES, partial_spearman, spearman
 from .testing import benjamini_hochberg, holm
 
 
@@ -47,3 +47,21 @@ def correlation_family(
     )
     p = table["p"].fillna(1.0)
     return table.assign(p_holm=holm(p), p_bh=benjamini_hochberg(p), n=len(complete))
+
+
+def partial_family(
+    frame: pd.DataFrame,
+    questions: Mapping[str, tuple[str, Sequence[str]]],
+    outcome: str = "test_accuracy",
+) -> pd.DataFrame:
+    """Correlate measures with the outcome given others: label -> (measure, the measures given).
+
+    Returns one row a question, indexed by `question`: rho, its BCa interval low and high, and p.
+    """
+    found = {
+        label: partial_spearman(frame[measure], frame[outcome], frame[list(given)])
+        for label, (measure, given) in questions.items()
+    }
+    rows = {label: [one.estimate, one.low, one.high, one.p] for label, one in found.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["rho", "low", "high", "p"])
+    return table.rename_axis("question")
