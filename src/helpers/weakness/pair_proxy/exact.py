@@ -164,18 +164,18 @@ def decide(
     price = basis.start()
     for _ in range(MAX_PIVOTS):
         layer = basis.witness()
-        row = _lowest(matrix, told, layer, least * basis.scale)
-        if row is None:
+        short = _lowest(matrix, told, layer, least * basis.scale)
+        if short is None:
             answer = np.zeros((classes, width), dtype=object)
             answer[:, kept] = layer
             return Alternative(answer, [], [])
-        coefficients = basis.coefficients(row)
+        coefficients = basis.coefficients(short)
         blocking = [at for at, value in enumerate(coefficients) if value > 0]
         if not blocking:
-            return _combination(basis, row, coefficients)
+            return _combination(basis, short, coefficients)
         levels = price.dot(basis.adjugate)
-        leaving = min(blocking, key=lambda at: Fraction(levels[at], coefficients[at]))
-        basis.exchange(row, coefficients, leaving)
+        leaving = min(blocking, key=lambda at: Fraction(int(levels[at]), int(coefficients[at])))
+        basis.exchange(short, coefficients, leaving)
     return None
 
 
@@ -228,5 +228,5 @@ def _lowest(
     short = np.flatnonzero(worst < 0)
     if not len(short):
         return None
-    i = min(short, key=lambda at: Fraction(worst[at], least[at]))
+    i = min(short, key=lambda at: Fraction(int(worst[at]), int(least[at])))
     return (int(told[i]), int(rivals[i]), int(i))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+numba: Any
 try:
     import numba
 except ImportError:  # the numpy path: same answers, slower

@@ -434,7 +434,8 @@ def _why(problem: Problem, proof: Farkas) -> str:
 def _exact_proof(decided: exact.Alternative, points: Floats, probe: int) -> Farkas:
     """Turn weights on integer rows into weights on the rows as given."""
     whole = exact.integers(points)
-    training, asked = [], []
+    training: list[tuple[int, int, exact.Fraction]] = []
+    asked: list[tuple[int, int, exact.Fraction]] = []
     for (_, minus, i), weight in zip(decided.rows, decided.weights, strict=True):
         # The last entry of a homogenised row is 1, so its integer is the factor it was scaled by.
         scaled = weight * int(whole[i, -1])
