@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from helpers.claims import fashion_mnist, model_selection
+from helpers.claims import fashion_mnist, model_selection, pair_proxy
 from helpers.claims.types import Claim
 
-CLAIMS: tuple[Claim, ...] = (*model_selection.CLAIMS, *fashion_mnist.CLAIMS)
+CLAIMS: tuple[Claim, ...] = (
+    *model_selection.CLAIMS,
+    *pair_proxy.CLAIMS,
+    *fashion_mnist.CLAIMS,
+)

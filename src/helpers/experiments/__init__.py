@@ -16,6 +16,7 @@ from helpers.experiments import (
     model_selection,
     pac_bayes,
     pair_proxy,
+    pair_proxy_theory,
     reparameterisation,
     shared_layer,
     theory,
@@ -31,7 +32,7 @@ TABLES = results.BUILD / "tables"
 def _registry() -> dict[str, Experiment]:
     modules = (
         *(reparameterisation, invariance, theory, arithmetic, vanishing, factorial),
-        *(model_selection, pair_proxy, shared_layer),
+        *(model_selection, pair_proxy, pair_proxy_theory, shared_layer),
         pac_bayes,
     )
     protocols: list[Experiment] = [p for module in modules for p in module.PROTOCOLS]
