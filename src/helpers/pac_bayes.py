@@ -34,7 +34,7 @@ def binary_kl(q: float, p: float) -> float:
             return 0.0
         return math.inf if b == 0 else a * math.log(a / b)
 
-    return term(q, p) + term(1 - q, 1 - p)
+    return max(0.0, term(q, p) + term(1 - q, 1 - p))  # rounding can go below zero
 
 
 def invert_kl(q: float, budget: float) -> float:

@@ -97,7 +97,9 @@ def _read_bounds(load: Load) -> Reading:
         (asked["high"] < 0) & (asked["expected"] < 0)
     )
     verdict = Verdict.FAILS
-    if clear.any():
+    if not {250, 2_000} <= set(asked["n"]):
+        verdict = Verdict.OPEN
+    elif clear.any():
         verdict = Verdict.REPLICATES if clear.all() else Verdict.PARTLY
     parts = [
         f"{row['pair']} at n = {row['n']:,}: {row['rho']:+.2f} "
