@@ -11,16 +11,19 @@ from myst_nb import glue
 from helpers.statistics import Estimate
 
 
-def put(**values: Any) -> None:
-    """Glue each value under its name, underscores becoming hyphens, without showing it.
+def glue_value(key: str, value: Any) -> None:
+    """Make `value` available to the text as {glue:text}`key`, without showing it in the cell.
 
     NumPy scalars become Python's, which formats understand, and text such as a verdict plain text.
     """
+    plain = value.item() if isinstance(value, np.generic) else value
+    glue(key, str(plain) if isinstance(plain, str) else plain, display=False)
+
+
+def put(**values: Any) -> None:
+    """Glue each value under its name, underscores becoming hyphens; see `glue_value`."""
     for name, value in values.items():
-        plain = value.item() if isinstance(value, np.generic) else value
-        if isinstance(plain, str):
-            plain = str(plain)
-        glue(name.replace("_", "-"), plain, display=False)
+        glue_value(name.replace("_", "-"), value)
 
 
 def put_estimate(name: str, one: Estimate) -> None:
