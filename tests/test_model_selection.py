@@ -15,7 +15,9 @@ from sklearn.datasets import load_digits
 from helpers import data, experiments, sweeps
 from helpers.claims import claim
 from helpers.claims.model_selection import TABLE_3
+from helpers.errors import UserError
 from helpers.experiments import model_selection
+from helpers.experiments import shared_layer as shared_protocol
 from helpers.experiments.model_selection import FAMILY, RIVALS
 from helpers.networks import initialise
 from helpers.statistics import correlation_family, holm
@@ -169,12 +171,21 @@ def test_realisable_completions_against_one_program_for_each(lesson):
     assert 2**3 <= found < 4**3
 
 
-def test_walks_estimate_the_count_without_bias(lesson):
-    exact = shared_layer.count_realisable(lesson)
-    random = np.random.default_rng(0)
-    estimates = [np.prod(1.0 + shared_layer.walk(lesson, random)) for _ in range(150)]
-    error = np.std(estimates) / np.sqrt(len(estimates))
-    assert abs(np.mean(estimates) - exact) < 4 * error + 1e-9
+def test_break_comes_where_the_plain_program_says(lesson):
+    """Told one by one, by the slow reference: the first region that cannot take its class."""
+    random = np.random.default_rng(1)
+    for _ in range(6):
+        told = random.integers(3, size=3)
+        j, features, labels = 0, lesson.features, lesson.labels
+        while j < 3:
+            point = lesson.free[j : j + 1]
+            if not pair_proxy_reference(features, labels, point, classes=3)[0, told[j]]:
+                break
+            features, labels = np.vstack([features, point]), np.append(labels, told[j])
+            j += 1
+        assert shared_layer.labels_before_breaking(lesson, told) == j
+    with pytest.raises(UserError, match="4 labels for 3 free regions"):
+        shared_layer.labels_before_breaking(lesson, np.zeros(4, int))
 
 
 def test_bound_on_labellings_is_exact_in_one_dimension():
@@ -197,12 +208,11 @@ def test_regions_of_the_plane_are_those_that_are_drawn():
     assert sorted(set(y.tolist())) == [0, 1, 2]
 
 
-def test_shared_layer_starts_with_every_class_open(split, monkeypatch):
-    from helpers.experiments import shared_layer as protocol
-
-    monkeypatch.setattr(protocol, "split_of", lambda dataset, n: split)
-    small = replace(experiments.find("shared_layer_mnist").smoke(), n=60, steps=4)
-    rows = pd.DataFrame(small.run_cell(small.cells()[0], "cpu").rows)
-    assert rows["step"].tolist() == list(range(len(rows)))
-    assert rows["extension"].between(1, 10).all()
-    assert len({sweeps.cell_key(cell) for cell in small.cells()}) == 1
+def test_shared_layer_never_tells_more_than_it_asks(split, monkeypatch):
+    monkeypatch.setattr(shared_protocol, "split_of", lambda dataset, n: split)
+    small = experiments.find("shared_layer_mnist").smoke()
+    rows = pd.DataFrame([row for cell in small.cells() for row in small.run_cell(cell, "cpu").rows])
+    assert (rows["told"] <= rows["asked"]).all()
+    assert (rows["asked"] == rows["unseen_only_regions"].clip(upper=small.most)).all()
+    assert (rows["told"] >= 1).all()
+    assert len({sweeps.cell_key(cell) for cell in small.cells()}) == len(rows) == 2

@@ -5,9 +5,9 @@ The vocabulary lets every free region take any of K classes, or stay silent, wha
 some layer (W, b) labels every training point as told and a point of each named region with its
 class. Regions are represented by one point each, which can only overstate what is realisable.
 
-Three looks at their number: exact, by walking the tree of completions; estimated without bias, by
-random walks down that tree (Knuth, 1975); bounded above, by counting the cells into which the
-planes 'class c beats class d at x' cut the space of layers (Cover, 1965).
+Three looks at their number: exact, by walking the tree of completions; by sample, asking how many
+regions can be told a random class before no layer complies; bounded above, by counting the cells
+into which the planes 'class c beats class d at x' cut the space of layers (Cover, 1965).
 """
 
 from __future__ import annotations
@@ -74,22 +74,32 @@ def count_realisable(lesson: Lesson, region: int = 0) -> int:
     return total
 
 
-def walk(lesson: Lesson, random: np.random.Generator) -> NDArray[np.int64]:
-    """Walk down the tree of completions and return, for each region in turn, ext: the number of
-    classes that it could still take, (k,).
+def labels_before_breaking(lesson: Lesson, told: NDArray[np.int64]) -> int:
+    """Return how many free regions, in their order, can be told `told` (k,) before no last layer
+    complies: the largest j for which the training labels and the first j told ones are consistent.
 
-    At each region the walk picks one of those classes, or silence, with equal chances. The product
-    of 1 + ext is an unbiased estimate of the number of realisable completions; by Jensen's
-    inequality its logarithm is on average too low. Source: Knuth (1975).
+    A layer that complies with j also complies with fewer, so bisection finds j. Both sides are
+    certain: `pair_proxy` has a layer for j, and a proof that there is none for j + 1.
     """
-    extensions = np.zeros(len(lesson.free), dtype=np.int64)
-    for region in range(len(lesson.free)):
-        possible = lesson.options(region)
-        extensions[region] = len(possible)
-        choice = int(random.integers(len(possible) + 1))
-        if choice < len(possible):
-            lesson = lesson.told(region, int(possible[choice]))
-    return extensions
+    if told.shape != (len(lesson.free),):
+        raise UserError(f"{told.size} labels for {len(lesson.free)} free regions; expected as many")
+
+    def consistent(j: int, *, certify: bool) -> bool:
+        features = np.vstack([lesson.features, lesson.free[:j]])
+        labels = np.append(lesson.labels, told[:j])
+        found = pair_proxy(
+            features, labels, lesson.free[:1], classes=lesson.classes, settle=certify
+        )
+        return found.separable
+
+    low, high = -1, len(told) + 1  # nothing known; high stands for "not even all of them break it"
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if consistent(middle, certify=False) else (low, middle)
+    # Without `certify` a refusal may be mere rounding; the exact answer at the break settles it.
+    while low < len(told) and consistent(low + 1, certify=True):
+        low += 1
+    return max(low, 0)
 
 
 def log_labellings_bound(regions: int, features: int, classes: int = 10) -> float:
