@@ -1,6 +1,6 @@
 """How many free regions can be told a class before no last layer complies? Exploratory.
 
-The first five of the 300 model-selection networks (MNIST). For each, five times: its unseen-only
+The first five of the 300 model-selection networks (MNIST). For each, twice: its unseen-only
 regions are put in random order, each represented by its first unseen point, and up to 64 of them
 are told a random class, one after another. Recorded is how many can be told before the training
 labels and these are more than one last layer can give (`labels_before_breaking`). In the
@@ -46,7 +46,7 @@ class SharedLayer(Experiment):
     dataset: str = "mnist"
     n: int = 250
     seeds: tuple[int, ...] = tuple(range(5))
-    draws: int = 5
+    draws: int = 2
     most: int = 64
     sgd: SGD = SGD_OF_PAPER
     key: ClassVar[tuple[str, ...]] = ("dataset", "n", "seed", "draw")
