@@ -185,10 +185,15 @@ def draw_search(ax: Axes, line: Line, probe: int, wanted: int, reach: float = 2.
     beyond = start + 1.15 * (goal - start)
     ax.annotate("", beyond, start, arrowprops={"arrowstyle": "->", "color": INK, "lw": 1.6})
     ax.plot(*start, "o", color=INK, markersize=6)
-    ax.annotate("centre", start, (8, 4), textcoords="offset points")
+    ax.annotate("centre", start, (8, -12), textcoords="offset points")
     ax.plot(*goal, "*", color=COLOURS["teal"], markersize=13)
-    ax.annotate("witness", goal, (9, -4), textcoords="offset points")
-    ax.set(xlim=(-reach / 3, reach), ylim=(-reach, reach), xlabel="weight $w$", ylabel="bias $b$")
+    ax.annotate("witness", goal, (-8, 8), textcoords="offset points", ha="right")
+    words = f"{line.names[probe]} is of class {wanted}"
+    side = next(cell for cell in cells(line) if cell.labels[probe] == wanted)
+    spot = 0.85 * reach * _direction((side.start + side.end) / 2)
+    ax.text(*spot, words, ha="center", va="center", fontsize=9.5)
+    ax.set(xlim=(-reach / 10, reach), ylim=(-reach * 0.6, reach * 0.6))
+    ax.set(xlabel="weight $w$", ylabel="bias $b$", xticks=np.linspace(0, reach, 5))
     ax.grid(visible=False)
 
 
