@@ -18,6 +18,7 @@ from helpers.experiments import (
     pair_proxy,
     pair_proxy_theory,
     reparameterisation,
+    rounding,
     shared_layer,
     theory,
     vanishing,
@@ -32,7 +33,7 @@ TABLES = results.BUILD / "tables"
 def _registry() -> dict[str, Experiment]:
     modules = (
         *(reparameterisation, invariance, theory, arithmetic, vanishing, factorial),
-        *(model_selection, pair_proxy, pair_proxy_theory, shared_layer),
+        *(model_selection, pair_proxy, pair_proxy_theory, rounding, shared_layer),
         pac_bayes,
     )
     protocols: list[Experiment] = [p for module in modules for p in module.PROTOCOLS]
