@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.experiments.invariance import MOVED
+from helpers.experiments.invariance import EXPECTED, MOVED
 from helpers.plots import REGIMES
 from helpers.reported import reparameterisation_table, reported_table
 
@@ -75,3 +75,17 @@ def moves_and_words(
         else:
             words[at[0]][at[1]] = "exact" if row.exact else "kept"
     return values, words
+
+
+def expectations(measures: Sequence[str], transformations: Sequence[str]) -> pd.DataFrame:
+    """Return what theory lets move (×) and keeps (·), a row a measure; blank where undefined."""
+    sign = {True: "×", False: "·", None: ""}
+    rows = [[sign[EXPECTED[name, change]] for change in transformations] for name in measures]
+    index = pd.Index([name.replace("_", " ") for name in measures], name="measure")
+    return pd.DataFrame(rows, index=index, columns=list(transformations))
+
+
+def in_words(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with underscores as spaces in its texts and column names."""
+    spoken = frame.replace("_", " ", regex=True)
+    return spoken.rename(columns=lambda name: str(name).replace("_", " "))
