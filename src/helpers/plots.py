@@ -12,6 +12,7 @@ from IPython.core.getipython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from numpy.typing import ArrayLike
+from scipy.stats import spearmanr
 from sklearn.isotonic import IsotonicRegression
 
 # Text, axes and ticks. The site replaces this one colour by the page's text colour; in JupyterLab,
@@ -143,7 +144,8 @@ def rank_scatter(
         )
     if trend and xs.size > 2:
         order = np.argsort(xs, kind="stable")
-        fitted = IsotonicRegression(increasing="auto").fit_transform(xs, ys)
+        rising = bool(spearmanr(xs, ys).statistic >= 0)
+        fitted = IsotonicRegression(increasing=rising).fit_transform(xs, ys)
         ax.plot(xs[order], np.asarray(fitted)[order], color=INK, linewidth=1.4, zorder=3)
     if regime is not None:
         ax.legend()
