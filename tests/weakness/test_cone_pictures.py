@@ -55,7 +55,7 @@ def test_the_projection_reaches_the_wanted_side_and_is_nearest_in_the_metric():
     _, metric = pictures.centre_and_metric(line)
     target = np.array([line.probes[1], 1.0])
     assert (line.rows @ start > 0).all()
-    assert target @ goal == pytest.approx(0.05 * np.linalg.norm(target))
+    assert target @ goal == pytest.approx(pictures.PUSH * np.linalg.norm(target))
     along = np.array([1.0, -line.probes[1]])  # moving along the boundary only gets further away
     assert along @ metric @ (goal - start) == pytest.approx(0, abs=1e-9)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
 from helpers.claims.correlations import RULE_EFFECT, RULE_OUTPERFORMS, Family
-from helpers.claims.types import Claim, Load, Reading, Verdict
+from helpers.claims.pair_proxy import CLOSE, NEAR, read_mean_accuracy
+from helpers.claims.types import Claim
 from helpers.reported import reported_value, stated_in_text
 
 TABLE = "pair_proxy_fashion_mnist"
@@ -17,7 +16,6 @@ FAMILY = {
     "pair_proxy": "pair_proxy",
 }
 TABLE_5 = Family(TABLE, tuple(FAMILY))
-CLOSE, NEAR = 1.0, 3.0  # percentage points of mean test accuracy
 _CHAPTER = "11-fashion-mnist"
 _STATED = stated_in_text()["mean_test_acc_percent_fashion_pair_proxy"]
 
@@ -29,23 +27,6 @@ def reported_rho(measure: str, column: str = "rho") -> float:
 
 def _printed(measure: str) -> str:
     return f"ρ = {reported_rho(measure):+.3f}, p = {reported_rho(measure, 'p'):.2g}"
-
-
-def _read_accuracy(load: Load) -> Reading:
-    percent = 100 * load(TABLE)["test_accuracy"].dropna()
-    mean = float(percent.mean())
-    reach = float(1.96 * percent.std(ddof=1) / np.sqrt(len(percent)))
-    off = abs(mean - _STATED)
-    verdict = Verdict.REPLICATES if off <= CLOSE else Verdict.FAILS
-    if CLOSE < off <= NEAR:
-        verdict = Verdict.PARTLY
-    return Reading(
-        f"{mean:.1f} % [{mean - reach:.1f}, {mean + reach:.1f}], {len(percent)} networks",
-        verdict,
-        mean,
-        mean - reach,
-        mean + reach,
-    )
 
 
 def _effect(claim_id: str, statement: str, measure: str) -> Claim:
@@ -101,6 +82,6 @@ CLAIMS: tuple[Claim, ...] = (
         tables=(TABLE,),
         rule=f"replicates if our mean is within {CLOSE:.0f} percentage point of the paper's; in "
         f"part if within {NEAR:.0f}",
-        read=_read_accuracy,
+        read=partial(read_mean_accuracy, table=TABLE, stated=_STATED),
     ),
 )

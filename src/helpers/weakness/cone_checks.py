@@ -22,10 +22,9 @@ from helpers.weakness.shared_layer import Lesson, count_realisable
 
 
 def classes_are_apart(positions: np.ndarray, labels: np.ndarray) -> bool:
-    """Say whether some last layer labels points on a line, (n,), as told: the oracle above."""
-    spans = [
-        (positions[labels == c].min(), positions[labels == c].max()) for c in np.unique(labels)
-    ]
+    """Say whether some last layer labels points on a line, (n,), as told."""
+    groups = [positions[labels == c] for c in np.unique(labels)]
+    spans = [(group.min(), group.max()) for group in groups]
     return all(a[1] < b[0] or b[1] < a[0] for a, b in combinations(spans, 2))
 
 

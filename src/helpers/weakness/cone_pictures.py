@@ -27,6 +27,7 @@ Ints = NDArray[np.int64]
 CLASS_STYLES = (("blue", "o"), ("orange", "s"))
 TINTS = ("teal", "purple", "ochre", "pink")
 ROUNDING = 1e-9
+PUSH = 0.05  # how far past the boundary a witness is drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +122,7 @@ def draw_cone(ax: Axes, line: Line, reach: float = 2.0) -> None:
         ax.add_patch(Polygon([(0, 0), *corners], closed=True, facecolor=tint))
         middle = 0.78 * reach * _direction((cell.start + cell.end) / 2)
         words = "  ".join(f"{line.names[p]}:{cell.labels[p]}" for p in open_probes)
-        ax.text(*middle, words, ha="center", va="center", fontsize=9.5)
+        ax.text(*_pair(middle), words, ha="center", va="center", fontsize=9.5)
     for feature, label in zip(line.features, line.labels, strict=True):
         _through_origin(ax, feature, reach, color=COLOURS[CLASS_STYLES[label][0]], linewidth=1.1)
     for name, probe in zip(line.names, line.probes, strict=True):
@@ -146,16 +147,17 @@ def centre_and_metric(line: Line) -> tuple[Floats, Floats]:
     return to_plane @ centre.point[0], back.T @ hessian @ back
 
 
-def project(line: Line, probe: int, wanted: int, push: float = 0.05) -> tuple[Floats, Floats]:
-    """Return the centre and its projection, in the metric of the barrier, on the wanted side.
+def project(line: Line, probe: int, wanted: int) -> tuple[Floats, Floats]:
+    """Return the centre and its projection on the side where the probe wins.
 
-    The wanted side is target · (w, b) ≥ push · ‖target‖. Training rows are left out: this is the
-    first step of the active-set method, and all there is to it while no training row gets in the
-    way.
+    That side is target · (w, b) ≥ PUSH · ‖target‖, and the metric is that of the
+    barrier. Training rows are left out: this is the first step of the active-set
+    method, and all of it while no training row gets in the way.
     """
     start, metric = centre_and_metric(line)
-    target = (1.0 if wanted else -1.0) * np.array([line.probes[probe], 1.0])
-    missing = push * np.linalg.norm(target) - target @ start
+    sign = 1.0 if wanted else -1.0
+    target = sign * np.array([line.probes[probe], 1.0])
+    missing = float(PUSH * np.linalg.norm(target) - target @ start)
     step = np.linalg.solve(metric, target)
     return start, start + max(0.0, missing) * step / (target @ step)
 
@@ -183,15 +185,17 @@ def draw_search(ax: Axes, line: Line, probe: int, wanted: int, reach: float = 2.
         )
     )
     beyond = start + 1.15 * (goal - start)
-    ax.annotate("", beyond, start, arrowprops={"arrowstyle": "->", "color": INK, "lw": 1.6})
+    ax.annotate(
+        "", _pair(beyond), _pair(start), arrowprops={"arrowstyle": "->", "color": INK, "lw": 1.6}
+    )
     ax.plot(*start, "o", color=INK, markersize=6)
-    ax.annotate("centre", start, (8, -12), textcoords="offset points")
+    ax.annotate("centre", _pair(start), (8, -12), textcoords="offset points")
     ax.plot(*goal, "*", color=COLOURS["teal"], markersize=13)
-    ax.annotate("witness", goal, (-8, 8), textcoords="offset points", ha="right")
+    ax.annotate("witness", _pair(goal), (-8, 8), textcoords="offset points", ha="right")
     words = f"{line.names[probe]} is of class {wanted}"
     side = next(cell for cell in cells(line) if cell.labels[probe] == wanted)
     spot = 0.85 * reach * _direction((side.start + side.end) / 2)
-    ax.text(*spot, words, ha="center", va="center", fontsize=9.5)
+    ax.text(*_pair(spot), words, ha="center", va="center", fontsize=9.5)
     ax.set(xlim=(-reach / 10, reach), ylim=(-reach * 0.6, reach * 0.6))
     ax.set(xlabel="weight $w$", ylabel="bias $b$", xticks=np.linspace(0, reach, 5))
     ax.grid(visible=False)
@@ -224,7 +228,9 @@ def draw_farkas(ax: Axes, line: Line, probe: int, wanted: int) -> None:
     at = np.zeros(2)
     for step, name, colour in zip(steps, names, ("blue", "orange", "purple", "teal"), strict=False):
         arrow = {"arrowstyle": "-|>", "color": COLOURS[colour], "lw": 2.2}
-        ax.annotate("", at + step, at, arrowprops={**arrow, "shrinkA": 0, "shrinkB": 0})
+        ax.annotate(
+            "", _pair(at + step), _pair(at), arrowprops={**arrow, "shrinkA": 0, "shrinkB": 0}
+        )
         ax.plot([], [], color=COLOURS[colour], label=name)
         at = at + step
     corners = np.vstack([np.zeros(2), np.cumsum(steps, axis=0)])
@@ -235,6 +241,10 @@ def draw_farkas(ax: Axes, line: Line, probe: int, wanted: int) -> None:
     ax.set(xlabel="feature part of the rows", ylabel="bias part")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
     ax.grid(visible=False)
+
+
+def _pair(point: Floats) -> tuple[float, float]:
+    return float(point[0]), float(point[1])
 
 
 def _direction(angle: float) -> Floats:
