@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 
@@ -24,6 +25,11 @@ CSS_CLASS = {
 }
 
 
+def _typeset(text: str) -> str:
+    """Escape text for HTML, with true minus signs before numbers."""
+    return escape(re.sub(r"(?<![\w.])-(?=[\d.])", "−", text))
+
+
 def verdict_chip(verdict: Verdict) -> str:
     """Return the verdict as a small HTML label."""
     return f'<span class="verdict verdict-{CSS_CLASS[verdict]}">{escape(verdict)}</span>'
@@ -42,7 +48,7 @@ class Box:
             ("Measured here", self.reading.measured),
             ("How it is judged", self.claim.rule),
         )
-        facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows)
+        facts = "".join(f"<dt>{escape(name)}</dt><dd>{_typeset(text)}</dd>" for name, text in rows)
         return (
             '<div class="admonition claim"><p class="admonition-title">The claim '
             f'<span class="claim-where">{escape(self.claim.where)}</span></p>'
@@ -85,7 +91,7 @@ class LedgerView:
         page = escape(str(row["chapter"]))
         return (
             f'<tr><th scope="row">{escape(row["claim"])}</th><td>{escape(row["where"])}</td>'
-            f"<td>{escape(row['reported'])}</td><td>{escape(row['measured'])}</td>"
+            f"<td>{_typeset(row['reported'])}</td><td>{_typeset(row['measured'])}</td>"
             f"<td>{verdict_chip(Verdict(row['verdict']))}</td>"
             f'<td><a href="{page}.html">{page.split("-", 1)[0].lstrip("0")}</a></td></tr>'
         )
