@@ -12,7 +12,7 @@ import torch
 from scipy.stats import rankdata, spearmanr
 from sklearn.datasets import load_digits
 
-from helpers import data, experiments, sweeps
+from helpers import data, experiments, rankings, sweeps
 from helpers.claims import claim
 from helpers.claims.model_selection import TABLE_3
 from helpers.errors import UserError
@@ -20,7 +20,12 @@ from helpers.experiments import model_selection
 from helpers.experiments import shared_layer as shared_protocol
 from helpers.experiments.model_selection import FAMILY, RIVALS
 from helpers.networks import initialise
-from helpers.statistics import correlation_family, holm
+from helpers.statistics import (
+    correlation_family,
+    holm,
+    partial_family,
+    partial_spearman,
+)
 from helpers.weakness import region_pictures, shared_layer
 from helpers.weakness.pair_proxy import pair_proxy_reference
 from helpers.weakness.regions import activation_patterns, count_patterns_by_row
@@ -216,3 +221,21 @@ def test_shared_layer_never_tells_more_than_it_asks(split, monkeypatch):
     assert (rows["asked"] == rows["unseen_only_regions"].clip(upper=small.most)).all()
     assert (rows["told"] >= 1).all()
     assert len({sweeps.cell_key(cell) for cell in small.cells()}) == len(rows) == 2
+
+
+def test_rounding_twins_are_the_networks_of_the_pair_proxy_table():
+    twins = experiments.find("rounding_fashion_mnist").cells()
+    single = experiments.find("pair_proxy_fashion_mnist").cells()
+    assert [replace(cell, probes=0) for cell in twins] == [
+        replace(cell, probes=0) for cell in single
+    ]
+
+
+def test_partial_family_asks_what_partial_spearman_answers():
+    random = np.random.default_rng(3)
+    frame = pd.DataFrame(random.normal(size=(40, 3)), columns=["a", "b", "test_accuracy"])
+    found = partial_family(frame, {"a given b": ("a", ["b"])})
+    one = partial_spearman(frame["a"], frame["test_accuracy"], frame["b"])
+    assert found.loc["a given b"].tolist() == [one.estimate, one.low, one.high, one.p]
+    shown = rankings.show_family(found, "caption")
+    assert shown.columns == ("question", "ρ", "low", "high", "p")

@@ -30,7 +30,8 @@ def show_family(
     if paper is not None:
         frame = paper.join(frame)
     frame.index = pd.Index(readable(list(frame.index)), name=table.index.name)
-    formats = {name: "+.3f" if name in _SIGNED else f".{digits}f" for name in frame}
+    names = [str(name) for name in frame.columns]
+    formats = {name: "+.3f" if name in _SIGNED else f".{digits}f" for name in names}
     return show(frame, caption=caption, formats=formats)
 
 

@@ -38,15 +38,20 @@ class Family:
         columns = load(self.table)[["test_accuracy", *self.measures]].to_numpy(dtype=np.float64)
         return _correlations(columns.tobytes(), self.measures).copy()
 
+    def _row(self, load: Load, measure: str) -> dict[str, float]:
+        table = self.correlations(load)
+        values = table.loc[[measure]].to_numpy(dtype=np.float64)[0]
+        return {str(name): float(x) for name, x in zip(table.columns, values, strict=True)}
+
     def read_effect(self, load: Load, measure: str, reported: float) -> Reading:
         """Judge a correlation that the paper reports as one."""
-        row = self.correlations(load).loc[measure]
+        row = self._row(load, measure)
         verdict = verdict_of_estimate(row["rho"], row["low"], row["high"], reported)
         return _reading(row, verdict, len(self.measures))
 
     def read_null(self, load: Load, measure: str, reported: float) -> Reading:
         """Judge a correlation that the paper reports as absent."""
-        row = self.correlations(load).loc[measure]
+        row = self._row(load, measure)
         verdict = verdict_of_null(row["low"], row["high"], reported)
         return _reading(row, verdict, len(self.measures))
 
@@ -81,14 +86,14 @@ def _correlations(columns: bytes, measures: tuple[str, ...]) -> pd.DataFrame:
     return correlation_family(pd.DataFrame(values, columns=["test_accuracy", *measures]), measures)
 
 
-def _reading(row: pd.Series, verdict: Verdict, tests: int) -> Reading:
+def _reading(row: dict[str, float], verdict: Verdict, tests: int) -> Reading:
     return Reading(
         f"ρ = {row['rho']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], {row['n']:.0f} networks, "
         f"p = {row['p']:.2g}; corrected for {tests} tests (Holm) {row['p_holm']:.2g}",
         verdict,
-        float(row["rho"]),
-        float(row["low"]),
-        float(row["high"]),
+        row["rho"],
+        row["low"],
+        row["high"],
     )
 
 

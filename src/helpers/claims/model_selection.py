@@ -11,7 +11,6 @@ from helpers.reported import reported_value
 
 TABLE = "model_selection_mnist"
 TABLE_3 = Family(TABLE, tuple(FAMILY))
-INVARIANT = ("unseen_only_regions", "l2_patterns", "free_parameters")
 NOT_INVARIANT = ("hessian_trace", "weight_l2_norm", "weight_l1_norm")
 _CHAPTER = "09-regions"
 
