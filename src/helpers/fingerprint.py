@@ -18,7 +18,8 @@ from pathlib import Path
 NOT_COMPUTING = frozenset(
     f"helpers.{name}"
     for name in (
-        *("results", "rowstore", "sweeps", "spotchecks", "engines", "fingerprint", "errors"),
+        *("results", "rowstore", "files", "sweeps", "spotchecks"),
+        *("engines", "fingerprint", "errors"),
         *("profiles", "device", "cli", "build", "plots", "tables", "claims", "reported", "source"),
         *("fetch", "datasources", "downloads"),  # data files are verified by checksum
     )

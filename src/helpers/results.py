@@ -13,7 +13,6 @@ import os
 import platform
 import re
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.errors import MissingTableError, UserError
+from helpers.files import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results"
@@ -171,37 +171,6 @@ def as_json(value: Any) -> Any:
     """Return a dataclass or mapping as the plain lists and dictionaries JSON reads back."""
     plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
     return json.loads(json.dumps(plain))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it appears whole or not at all.
-
-    Raises UserError when the disk is full or read-only; the old file, if any, stays.
-    """
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file of bytes as `write_text` does."""
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, raw = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        temporary = Path(raw)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # mkstemp's 0600 would hide the table from other users
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {path} ({error.strerror or error}); nothing was changed; "
-            "free space or choose a writable folder, then run the same command again"
-        ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def _digest(content: bytes) -> str:

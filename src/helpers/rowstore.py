@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from helpers import results
 from helpers.errors import UserError
+from helpers.files import write_bytes, write_text
 
 Row = dict[str, Any]
 
@@ -91,7 +92,7 @@ class RowStore:
         if outcome.result.arrays:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, **outcome.result.arrays)  # type: ignore[arg-type]
-            results.write_bytes(self._array_file(record), buffer.getvalue())
+            write_bytes(self._array_file(record), buffer.getvalue())
             record["arrays"] = _checksum(buffer.getvalue())
         record["digest"] = _digest(record)
         self._append_line(json.dumps(record).encode())
@@ -105,7 +106,7 @@ class RowStore:
 
     def accept(self, old: str, new: str) -> None:
         pairs = [*self._pairs(), [old, new]]
-        results.write_text(self.equal_codes, json.dumps(pairs) + "\n")
+        write_text(self.equal_codes, json.dumps(pairs) + "\n")
 
     def _append_line(self, line: bytes) -> None:
         try:
@@ -192,7 +193,7 @@ def only_one(folder: Path, wait: bool) -> Iterator[None]:
         ) from error
     try:
         who = {"pid": os.getpid(), "host": socket.gethostname()}
-        results.write_text(holder, json.dumps(who) + "\n")
+        write_text(holder, json.dumps(who) + "\n")
         yield
     finally:
         lock.release()

@@ -25,9 +25,10 @@ from helpers.build.chapters import (
     longest_first,
     run_chapters,
 )
-from helpers.build.project import Chapter, Project, chapters, write_atomically
+from helpers.build.project import Chapter, Project, chapters
 from helpers.build.provenance import commit_of, device_used, hardware, main_versions, now
 from helpers.errors import UserError
+from helpers.files import write_text
 from helpers.profiles import choose_profile
 
 
@@ -208,7 +209,7 @@ class Build:
             "last_full_run": full,
             "chapters": self._costs([chapter for chapter in every if not chapter.after_all]),
         }
-        write_atomically(self.project.times, json.dumps(times, indent=1) + "\n")
+        write_text(self.project.times, json.dumps(times, indent=1) + "\n")
 
     def _lay_out(self, every: list[Chapter]) -> None:
         notebooks = {
@@ -233,7 +234,7 @@ class Build:
         }
         old = _read_json(path)
         if _lasting(old) != _lasting(provenance):
-            write_atomically(path, json.dumps(provenance, indent=1) + "\n")
+            write_text(path, json.dumps(provenance, indent=1) + "\n")
 
     def _build_site(self) -> None:
         key = site.site_key(self.project)

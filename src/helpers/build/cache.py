@@ -20,7 +20,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from helpers.build.project import Chapter, Project, source_of, tags_of, walk_files, write_atomically
+from helpers.build.project import Chapter, Project, source_of, tags_of, walk_files
+from helpers.files import write_text
 
 DISTRIBUTION = "flat-minima-book"
 PACKAGE = "helpers"
@@ -67,7 +68,7 @@ def load_record(project: Project, chapter: Chapter, profile: str) -> Record | No
 
 def save_record(project: Project, chapter: Chapter, profile: str, record: Record) -> None:
     """Write the record of a run, whole or not at all."""
-    write_atomically(record_path(project, chapter, profile), json.dumps(asdict(record)))
+    write_text(record_path(project, chapter, profile), json.dumps(asdict(record)))
 
 
 def chapter_key(

@@ -24,9 +24,9 @@ from helpers.build.project import (
     source_of,
     tags_of,
     walk_files,
-    write_atomically,
 )
 from helpers.errors import UserError
+from helpers.files import write_bytes, write_text
 
 BUILDERS = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "sphinx-design")
 
@@ -85,7 +85,7 @@ def gather_sources(project: Project, notebooks: Mapping[Path, Notebook]) -> None
     for name, content in wanted.items():
         target = project.executed / name
         if not target.is_file() or target.read_bytes() != content:
-            write_atomically(target, content)
+            write_bytes(target, content)
 
 
 def site_key(project: Project) -> str:
@@ -142,7 +142,7 @@ def build_site(project: Project, key: str) -> None:
     made.rename(project.html)
     shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(work, ignore_errors=True)
-    write_atomically(project.build / "site.json", json.dumps(key))
+    write_text(project.build / "site.json", json.dumps(key))
 
 
 def warnings_in(log: str, project: Project) -> str:

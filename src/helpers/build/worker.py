@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from helpers.build.project import source_of, tags_of, write_atomically
+from helpers.build.project import source_of, tags_of
+from helpers.files import write_text
 
 INJECTED = "injected-parameters"
 
@@ -132,7 +133,7 @@ def main(path: Path) -> None:
     """Run the request in the file `path` and write its result beside it."""
     request = json.loads(path.read_text(encoding="utf-8"))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    write_atomically(Path(request["result"]), json.dumps(run(request)))
+    write_text(Path(request["result"]), json.dumps(run(request)))
 
 
 if __name__ == "__main__":

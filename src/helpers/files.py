@@ -1,0 +1,40 @@
+"""Write files whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from helpers.errors import UserError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, in UTF-8, so that it appears whole or not at all.
+
+    Raises UserError when the disk is full or read-only; the old file, if any, stays.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file of bytes as `write_text` does."""
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, raw = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        temporary = Path(raw)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)  # mkstemp's 0600 would hide the file from other users
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path} ({error.strerror or error}); nothing was changed; "
+            "free space or choose a writable folder, then run the same command again"
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
