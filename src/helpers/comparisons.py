@@ -19,13 +19,13 @@ def beside_table_1(frame: pd.DataFrame, n: int) -> pd.DataFrame:
     `frame` is a table `vanishing_…`. Index: the regime.
     """
     means = frame.groupby("regime", sort=False)[["test_accuracy", "hessian_trace"]].mean()
-    printed = reported_table("table1_vanishing_advantage").set_index("n").loc[n]
+    printed = reported_table("table1_vanishing_advantage").set_index("n").to_dict("index")[n]
     ours = pd.DataFrame(index=[REGIMES[name]["label"] for name in means.index])
     ours.index.name = "regime"
     ours["accuracy (%), ours"] = 100 * means["test_accuracy"].to_numpy()
-    ours["accuracy (%), paper"] = [printed[f"{name}_acc_percent"] for name in means.index]
+    ours["accuracy (%), paper"] = [float(printed[f"{name}_acc_percent"]) for name in means.index]
     ours["trace, ours"] = means["hessian_trace"].to_numpy()
-    ours["trace, paper"] = [printed[f"hessian_{name.split('_')[0]}"] for name in means.index]
+    ours["trace, paper"] = [float(printed[f"hessian_{name.split('_')[0]}"]) for name in means.index]
     return ours
 
 
@@ -64,16 +64,16 @@ def moves_and_words(
     """
     values = np.full((len(measures), len(transformations)), np.nan)
     words = [["" for _ in transformations] for _ in measures]
-    for row in result.itertuples():
-        at = measures.index(str(row.measure)), transformations.index(str(row.transformation))
-        if not row.networks:
+    for row in result.to_dict("records"):
+        at = measures.index(row["measure"]), transformations.index(row["transformation"])
+        if not row["networks"]:
             continue
-        moved = float(row.largest_change) > MOVED
-        values[at] = np.log10(row.factor) if moved and row.factor > 0 else 0.0
+        moved = row["largest_change"] > MOVED
+        values[at] = np.log10(row["factor"]) if moved and row["factor"] > 0 else 0.0
         if moved:
-            words[at[0]][at[1]] = f"×{row.factor:.3g}"
+            words[at[0]][at[1]] = f"×{row['factor']:.3g}"
         else:
-            words[at[0]][at[1]] = "exact" if row.exact else "kept"
+            words[at[0]][at[1]] = "exact" if row["exact"] else "kept"
     return values, words
 
 

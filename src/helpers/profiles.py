@@ -17,8 +17,9 @@ def _is_profile(name: str) -> TypeGuard[Profile]:
 def choose_profile(name: str) -> Profile:
     """Return `name` if it is a profile.
 
-    `smoke` runs each chapter in seconds, tiny but real, for tests; `laptop` runs the book in minutes on
-    two cores and reads the long tables from results/; `paper` computes every number from nothing.
+    `smoke` runs each chapter in seconds, tiny but real, for tests; `laptop` runs the book in
+    minutes on two cores and reads the long tables from results/; `paper` computes every number
+    from nothing.
 
     Raises UserError for an unknown name.
     """

@@ -43,7 +43,15 @@ def draw_felt_curvature(
         mean, error = (
             part[0].numpy() for part in (sampled[name].mean, sampled[name].standard_error)
         )
-        ax.errorbar(sigmas, scale * mean, 2 * scale * error, **style, linestyle="none")
+        ax.errorbar(
+            sigmas,
+            scale * mean,
+            2 * scale * error,
+            linestyle="none",
+            color=style["color"],
+            marker=style["marker"],
+            label=style["label"],
+        )
         ax.plot(sigmas, scale * predicted[name].mean[0].numpy(), color=style["color"])
         ax.axhline(traces[name], color=style["color"], linestyle=":")
     ax.set(xscale="log", yscale="log")
@@ -117,8 +125,8 @@ def draw_writings(
 
 def draw_before_and_after(ax: Axes, rows: pd.DataFrame, label: str) -> None:
     """Draw a line from `before` to `after` for each row."""
-    for row in rows.itertuples():
-        ax.plot([0, 1], [row.before, row.after], "o-", color=COLOURS["purple"], alpha=0.7)
+    for pair in rows[["before", "after"]].to_numpy():
+        ax.plot([0, 1], pair, "o-", color=COLOURS["purple"], alpha=0.7)
     ax.set_xticks([0, 1], ["as trained", "dead unit rewritten"])
     ax.set_ylabel(label)
     ax.margins(x=0.25)

@@ -19,7 +19,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from helpers.errors import UserError
@@ -38,7 +40,9 @@ def scale_layers(stack: Stack, layer: int, factor: float) -> Stack:
     return scale_units(stack, layer, torch.full((units,), float(factor), dtype=torch.float64))
 
 
-def scale_units(stack: Stack, layer: int, factors: Tensor | Sequence[float]) -> Stack:
+def scale_units(
+    stack: Stack, layer: int, factors: Tensor | Sequence[float] | NDArray[np.floating]
+) -> Stack:
     """Multiply what comes into each unit by its factor, and what goes out by the inverse.
 
     `factors` is (h_l,), or (M, h_l) for own factors in each network, all positive. Weights and bias
@@ -62,7 +66,9 @@ def scale_units(stack: Stack, layer: int, factors: Tensor | Sequence[float]) -> 
     )
 
 
-def permute_units(stack: Stack, layer: int, order: Tensor | Sequence[int]) -> Stack:
+def permute_units(
+    stack: Stack, layer: int, order: Tensor | Sequence[int] | NDArray[np.integer]
+) -> Stack:
     """Reorder the units of a hidden layer: new unit j is the old unit order[j].
 
     `order` is (h_l,), or (M, h_l) for an own order in each network. Keeps the logits on all points
