@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -117,3 +117,46 @@ def test_everything_is_the_hole():
     assert full.measure == holed.measure
     assert attack.EVERYTHING.survival(full) == 1
     assert attack.EVERYTHING.survival(holed) == 0
+
+
+def test_dense_demands_can_favour_the_stronger_policy_where_its_buffer_is_revealed():
+    family = umbrella_family()
+    weaker, stronger = sorted(attack.inner_masks(family), key=int.bit_count, reverse=True)[:2]
+    region = stronger
+    dense = law.independent(Fraction(3, 4), region.bit_count())
+    right = [attack.correctness(dense, (b & region).bit_count()) for b in (weaker, stronger)]
+    listed = law.spread(dense)
+    assert right == [listed[0], listed[-1]]
+    assert weaker.bit_count() > stronger.bit_count()
+    assert right[0] < right[1]
+
+
+@pytest.mark.parametrize("chance", [Fraction(1, 4), Fraction(1, 2), Fraction(3, 4)])
+def test_correctness_on_an_exchangeable_region_is_monotone_in_the_buffer(chance):
+    unseen = 5
+    mean = []
+    for size in range(unseen + 1):
+        buffer = (1 << size) - 1
+        total = Fraction(0)
+        for region in range(1 << unseen):  # every region equally likely
+            sizes = law.independent(chance, region.bit_count())
+            total += attack.correctness(sizes, (buffer & region).bit_count())
+        mean.append(total / 2**unseen)
+    steps = {(b > a) - (b < a) for a, b in pairwise(mean)}
+    assert steps == {(chance > Fraction(1, 2)) - (chance < Fraction(1, 2))}
+
+
+@pytest.mark.parametrize(("weakest", "rival"), [(0b0111, 0b0011), (0b0111, 0b1001)])
+def test_the_nearest_level_law_is_at_half_the_margin_or_all_of_it(weakest, rival):
+    base = law.spread(law.independent(Fraction(1, 2), 4))
+    found = attack.nearest_losing_law(base, weakest, rival)
+    assert found is not None
+    share = 1.0 if rival & ~weakest == 0 else 0.5
+    assert found.distance == pytest.approx(share * found.margin)
+
+
+@pytest.mark.parametrize("unseen", [1, 4, 7])
+def test_only_the_weakest_attain_a_positive_value_on_average(unseen):
+    for mean in (Fraction(1, 3), Fraction(1), Fraction(5, 2), Fraction(20)):
+        values = [law.worst_survival_on_average(mean, b, unseen) for b in range(unseen + 1)]
+        assert all(a < b for a, b in pairwise(values) if b > 0)

@@ -34,6 +34,12 @@ def test_the_shuffle_carries_one_buffer_to_the_other_and_keeps_length(seed, a, b
     assert np.mean(np.abs(back - x) < 1e-9) > 0.995
 
 
+@pytest.mark.parametrize("buffer", [measures.intervals((0.0, 1.0)), measures.intervals()])
+def test_the_shuffle_of_everything_and_of_nothing_stays_put(buffer):
+    x = np.linspace(0, 1, 50, endpoint=False)
+    np.testing.assert_allclose(measures.rearrangement(buffer, buffer)(x), x, atol=1e-12)
+
+
 def test_volumes_are_those_of_many_points():
     points = np.random.default_rng(0).random((100_000, 2))
     for buffer in example_buffers():

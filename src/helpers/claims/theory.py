@@ -216,8 +216,8 @@ CLAIMS: tuple[Claim, ...] = (
         reported="under exchangeable demands",
         chapter="05-weakest-policy",
         tables=("theory",),
-        rule="Holds only if demands are exchangeable, or rivals are nested: laws that are not "
-        "exchangeable, and atoms of unequal weight, give counterexamples.",
+        rule="Proved for exchangeable demands and for nested rivals, so conditional if, beyond "
+        "them, laws that are not exchangeable and atoms of unequal weight give counterexamples.",
         read=_both(
             ("exchangeable-only", "robustness"),
             ("weakest-contains-rivals", "unequal-atoms"),

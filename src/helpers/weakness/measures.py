@@ -95,6 +95,9 @@ def _slide(source: Boxes, target: Boxes) -> Callable[[Points], Points]:
         overlap = np.clip(x[..., None], source.low[:, 0], source.high[:, 0]) - source.low[:, 0]
         return np.asarray(overlap.sum(axis=-1))
 
+    if not len(target.low):  # the rest of a buffer that is all of U: there is nothing to slide
+        return lambda x: x
+
     def place(length: Points) -> Points:
         starts = np.r_[0.0, np.cumsum((target.high - target.low)[:, 0])]
         piece = np.clip(np.searchsorted(starts, length, side="right") - 1, 0, len(target.low) - 1)
