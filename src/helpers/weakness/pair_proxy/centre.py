@@ -16,11 +16,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, optimize, sparse
 
+from helpers.errors import UserError
+
 from .problem import Floats, Ints, Problem, homogenise
 
 # The centre only has to be deep inside, not exact: Newton stops at this decrement.
 DECREMENT = 0.25
 MAX_NEWTON_STEPS = 200
+# Tried in turn when rounding leaves the Hessian without a Cholesky factor: shares of its diagonal.
+RIDGES = (1e-14, 1e-12, 1e-10, 1e-8)
+
+
+class NoCentreError(UserError):
+    """Report a start so near the boundary that rounding hides the way to the centre."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +145,15 @@ def training_rows(problem: Problem) -> sparse.csr_array:
 
 
 def analytic_centre(problem: Problem, start: Floats) -> Centre:
-    """Minimise the barrier by damped Newton from an interior point (K−1, r)."""
-    point = start
+    """Minimise the barrier by damped Newton from an interior point (K−1, r).
+
+    Raises NoCentreError (a UserError) if the start is not interior or rounding stops the descent.
+    """
+    point = np.ldexp(start, -np.frexp(np.abs(start).max())[1])  # so that no square overflows
     for step in range(MAX_NEWTON_STEPS):
         slack = slacks(problem, point)
+        if not slack.min(initial=np.inf) > 0:
+            raise NoCentreError(_no_centre("a slack is not positive"))
         inverse = 1.0 / slack  # zero where k = y_i
         finite = np.where(np.isinf(slack), 0.0, slack)
         if step == 0:  # the best multiple of the start, in closed form
@@ -148,13 +161,47 @@ def analytic_centre(problem: Problem, start: Floats) -> Centre:
             point, finite, inverse = point * scale, finite * scale, inverse / scale
         gradient = _gradient(problem, finite - inverse)
         curvature = inverse**2 + np.where(np.isinf(slack), 0.0, 1.0)
-        factor = linalg.cholesky(_hessian(problem, curvature), lower=True, check_finite=False)
+        factor, exact = _cholesky(_hessian(problem, curvature))
         direction = -linalg.cho_solve((factor, True), gradient.ravel(), check_finite=False)
-        decrement = float(np.sqrt(-direction @ gradient.ravel()))
-        if decrement < DECREMENT:
+        decrement = float(np.sqrt(max(-direction @ gradient.ravel(), 0.0)))
+        if not np.isfinite(decrement):
+            raise NoCentreError(_no_centre("the Newton step is not finite"))
+        if decrement < DECREMENT and exact:
             break
         point = point + _step(problem, finite, inverse, direction.reshape(point.shape), decrement)
     return Centre(np.ascontiguousarray(point), factor, step)
+
+
+def _cholesky(hessian: Floats) -> tuple[Floats, bool]:
+    """Factor the Hessian; return L and whether L Lᵀ is the Hessian itself.
+
+    Near the boundary slacks of very different size meet in one matrix, and rounding may cost it its
+    smallest eigenvalues. Scaling by the diagonal (Jacobi) alone cannot help, as Cholesky does not
+    notice it, but it says how large rounding is in each direction: so much is added. The Newton
+    step is then shorter in every direction than it might be, hence still safe.
+    """
+    try:
+        return linalg.cholesky(hessian, lower=True, check_finite=False), True
+    except linalg.LinAlgError:
+        sizes = np.sqrt(hessian.diagonal())
+    if np.isfinite(sizes).all() and (sizes > 0).all():
+        scaled = hessian / sizes / sizes[:, None]
+        for ridge in RIDGES:
+            try:
+                factor = linalg.cholesky(
+                    scaled + ridge * np.eye(len(sizes)), lower=True, check_finite=False
+                )
+            except linalg.LinAlgError:
+                continue
+            return sizes[:, None] * factor, False
+    raise NoCentreError(_no_centre("the Hessian has no Cholesky factor"))
+
+
+def _no_centre(why: str) -> str:
+    return (
+        f"no centre of the training cone was found ({why}); expected a start with "
+        "margins well above rounding; start from max_margin(problem)"
+    )
 
 
 def _step(
@@ -167,7 +214,7 @@ def _step(
     longest = 1.0 / max(-share.min(), 1e-300)
     present = inverse > 0
     linear, quadratic = float((slack * change).sum()), float((change**2).sum())
-    safe = 1.0 / (1.0 + decrement)
+    safe = min(1.0 / (1.0 + decrement), 0.99 * longest)  # the latter matters only to rounding
     t = min(1.0, 0.95 * longest)
     while t > safe:
         barrier = -np.log1p(t * share[present]).sum() + t * linear + 0.5 * t * t * quadratic

@@ -7,12 +7,14 @@ of their size; whatever fails its check is settled in rational arithmetic.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, optimize
+from threadpoolctl import threadpool_limits
 
 from helpers.errors import UserError
 
@@ -103,29 +105,46 @@ def pair_proxy(
     """
     phi, y, x, k = check_inputs(features, labels, probes, classes)
     layer = None if last_layer is None else _check_layer(last_layer, k, phi.shape[1])
-    problem = build(phi, y, x, k)
-    if k == 1:
+    # One thread: several would only wait for each other on products this small.
+    with threadpool_limits(1, user_api="blas"):
+        return _answer(build(phi, y, x, k), layer, settle)
+
+
+def _answer(problem: Problem, layer: tuple[Floats, Floats] | None, settle: bool) -> PairProxy:
+    if problem.classes == 1:
         return _single_class(problem)
-    start, source = None, "the trained last layer"
     if layer is not None:
         start = centre.from_layer(problem, *layer)
-    if start is None:
-        source = "a max-margin linear program"
-        start, margin, multipliers = centre.max_margin(problem)
-        if margin <= max(1e-9, 100 * problem.noise):
-            found = _doubtful_start(problem, multipliers, settle)
-            if not isinstance(found, np.ndarray):
-                return found
-            start, source = found, "rational arithmetic"
-    return _Run(problem, start).answer(source, settle)
+        if start is not None:
+            with contextlib.suppress(centre.NoCentreError):  # too near the boundary: start afresh
+                middle = centre.analytic_centre(problem, start)
+                return _Run(problem, middle).answer("the trained last layer", settle)
+    source = "a max-margin linear program"
+    start, margin, multipliers = centre.max_margin(problem)
+    if margin <= max(1e-9, 100 * problem.noise):
+        found = _doubtful_start(problem, multipliers, settle)
+        if not isinstance(found, np.ndarray):
+            return found
+        start, source = found, "rational arithmetic"
+    try:
+        middle = centre.analytic_centre(problem, start)
+    except centre.NoCentreError:
+        return _no_layer(
+            np.full((len(problem.probes), problem.classes), AMBIGUOUS, np.int8),
+            problem,
+            "the training labels are separable, but by a margin too close to rounding to find the "
+            "centre of the layers that separate them",
+            None,
+        )
+    return _Run(problem, middle).answer(source, settle)
 
 
 class _Run:
     """Keep the growing lists of witnesses and proofs of one problem."""
 
-    def __init__(self, problem: Problem, start: Floats) -> None:
+    def __init__(self, problem: Problem, middle: centre.Centre) -> None:
         self.problem = problem
-        self.middle = centre.analytic_centre(problem, start)
+        self.middle = middle
         shape = (len(problem.probes), problem.classes)
         self.status = np.full(shape, UNKNOWN, dtype=np.int64)
         self.owner = np.full(shape, -1, dtype=np.int64)
