@@ -92,6 +92,7 @@ def use_theme() -> None:
             "legend.fontsize": 9.5,
             "savefig.facecolor": "none",
             "savefig.dpi": 160,
+            "image.interpolation": "none",  # an SVG then holds an image's own pixels, no more
             # Outlined text: log ticks and symbols sit right whatever fonts the reader has.
             "svg.fonttype": "path",
             "svg.hashsalt": "flat-minima",  # same figure, same bytes

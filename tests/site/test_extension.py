@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -11,9 +12,11 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
+from fontTools.ttLib import TTFont
 
 from helpers import plots, site
 from helpers.site import figures, finish, pages
+from helpers.site.fonts import subset_font
 
 
 @pytest.fixture
@@ -66,6 +69,28 @@ def test_unused_rules_go_and_used_ones_stay():
         ".used{color:red}p{margin:0}@mediaprint{.used{display:none}}"
         ".used:not(.gone){top:0}@keyframesspin{to{rotate:1turn}}"
     )
+
+
+def test_a_subset_font_sets_its_characters_as_the_whole_font_does(root, tmp_path):
+    whole = root / "book" / "_static" / "katex" / "fonts" / "KaTeX_Main-Regular.woff2"
+    small = tmp_path / "small.woff2"
+    small.write_bytes(subset_font(whole, "∑xαΓ="))
+    before, after = TTFont(whole), TTFont(small)
+    assert after.getBestCmap().keys() == {ord(one) for one in "∑xαΓ="} & before.getBestCmap().keys()
+    for code, glyph in after.getBestCmap().items():
+        assert after["hmtx"][glyph] == before["hmtx"][before.getBestCmap()[code]]
+    assert small.stat().st_size < whole.stat().st_size / 4
+
+
+def test_fonts_follow_a_text_that_gains_a_character(root, tmp_path):
+    originals = root / "book" / "_static"
+    font = tmp_path / "_static" / "katex" / "fonts" / "KaTeX_Main-Regular.woff2"
+    shutil.copytree(originals / "katex", tmp_path / "_static" / "katex")
+    page = tmp_path / "page.html"
+    for text, there in (("<p>x</p>", False), ("<p>x &forall;</p>", True)):
+        page.write_text(text, encoding="utf-8")
+        finish.subset_formula_fonts(tmp_path, [page], originals)
+        assert (ord("∀") in TTFont(font).getBestCmap()) == there
 
 
 def test_one_bundle_holds_every_sheet_in_order_with_its_files_still_found(tmp_path):

@@ -178,11 +178,11 @@ class TestBrowser:
         (path, document) = next(iter(documents.items()))
         start = "".join(document.text)
         word = max(re.findall(r"\b[a-z]{7,12}\b", start), key=start.count)
-        tab.goto(address + pages[-2])
+        tab.goto(address + pages[-2], wait_until="networkidle")
         tab.keyboard.press("Control+k")
         tab.get_by_role("searchbox").fill(word)
         tab.keyboard.press("Enter")
-        tab.wait_for_selector("#search-results ul.search li a", timeout=15_000)
+        tab.wait_for_selector("#search-results ul.search li a", timeout=60_000)
         hits = tab.eval_on_selector_all("#search-results ul.search li a", "a => a.map(e => e.href)")
         assert any(path.stem in hit for hit in hits), (word, hits)
 

@@ -2,6 +2,7 @@
 
 figures.py    notebook figures inlined, so that their ink follows the page's theme
 pages.py      what each page is given: scripts, provenance, the clean notebook
+fonts.py      the fonts of the formulas, without the characters that no page uses
 finish.py     after the build: content security policy, unused style rules, clean notebooks
 templates/    the theme's templates, without icon fonts, inline handlers and Bootstrap's script
 """

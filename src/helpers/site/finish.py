@@ -8,14 +8,18 @@ import hashlib
 import html
 import posixpath
 import re
+import string
 from pathlib import Path
 
 import nbformat
 import tinycss2
 from sphinx.application import Sphinx
 
+from helpers.site.fonts import subset_font
+
 POLICY_MARK = "@@CONTENT-SECURITY-POLICY@@"
 _INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
+_SCRIPT_SOURCE = re.compile(r'<script[^>]*\bsrc="[^"]*?_static/([^"?]+)')
 _STYLE_LINK = re.compile(
     r'<link\b(?=[^>]*rel="stylesheet")[^>]*href="(?P<root>[^"]*?)_static/(?P<sheet>[^"?]+)[^"]*"[^>]*>'
 )
@@ -35,6 +39,7 @@ def finish_site(app: Sphinx, exception: Exception | None) -> None:
         text = page.read_text(encoding="utf-8")
         page.write_text(text.replace(POLICY_MARK, content_policy(text)), encoding="utf-8")
     drop_unused_styles(site, pages)
+    subset_formula_fonts(site, pages, Path(app.srcdir) / "book" / "_static")
     bundle_styles(site, pages)
     # The build runs from the root of the book.
     folders = Path(app.srcdir) / "book", Path.cwd() / "book", site / "_downloads" / "notebooks"
@@ -102,16 +107,35 @@ def drop_unused_styles(site: Path, pages: list[Path]) -> None:
     """Rewrite the site's style sheets without the rules that no page and no script can use.
 
     A rule stays when each class and id of one of its selectors occurs as a word somewhere in a
-    page or script: a generous test, but the theme's sheets shrink to a fraction.
+    page or in a script that a page asks for: a generous test, but the theme's sheets shrink to a
+    fraction.
     """
-    scripts = [path for path in (site / "_static").rglob("*.js") if path.name != "fontawesome.js"]
     words: set[str] = set()
-    for path in [*pages, *scripts]:
-        words.update(_WORD.findall(path.read_text(encoding="utf-8")))
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        words.update(_WORD.findall(text))
+        for script in set(_SCRIPT_SOURCE.findall(text)):
+            path = site / "_static" / script
+            if path.is_file():
+                words.update(_WORD.findall(path.read_text(encoding="utf-8")))
     for sheet in (site / "_static").rglob("*.css"):
         if sheet.name not in _KEEP_WHOLE:
             text = sheet.read_text(encoding="utf-8")
             sheet.write_text(used_rules(text, words), encoding="utf-8")
+
+
+def subset_formula_fonts(site: Path, pages: list[Path], originals: Path) -> None:
+    """Leave in the fonts of the formulas the characters that some page uses: half the bytes.
+
+    originals: the folder of static files that the site's were copied from; the site's own fonts
+    may be subsets already, of an older text.
+    """
+    used = set(string.printable)
+    for page in pages:
+        used.update(html.unescape(page.read_text(encoding="utf-8")))
+    for font in sorted(originals.glob("katex/fonts/*.woff2")):
+        target = site / "_static" / font.relative_to(originals)
+        target.write_bytes(subset_font(font, used))
 
 
 def bundle_styles(site: Path, pages: list[Path]) -> None:
