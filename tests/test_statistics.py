@@ -384,3 +384,76 @@ def test_networks_of_equal_ability_have_a_ceiling_near_zero():
         s.noise_ceiling(np.ones((5, 10), dtype=bool))
     with pytest.raises(UserError, match="other than 0 and 1"):
         s.noise_ceiling(np.full((5, 10), 0.5))
+
+
+def test_the_mean_disagreement_is_all_that_the_ceiling_needs():
+    _, right = answers(20, 300, 0.3, np.random.default_rng(6))
+    rates = (right[:, None, :] != right[None, :, :]).mean(axis=2)
+    mean = rates[np.triu_indices(20, 1)].mean()
+    whole = s.noise_ceiling(right)
+    found = s.noise_ceiling_from_mean_disagreement(right.mean(axis=1), mean, 300)
+    assert found.noise_variance == pytest.approx(whole.noise_variance, rel=1e-10)
+    with pytest.raises(UserError, match="disagreement rate"):
+        s.noise_ceiling_from_mean_disagreement(right.mean(axis=1), 1.2, 300)
+
+
+# ---------------------------------------------------------------- two groups
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(3, 20), st.integers(3, 20), st.floats(-3, 3))
+def test_a_correlation_is_what_is_between_two_groups_plus_what_is_within(seed, m, n, gap):
+    rng = np.random.default_rng(seed)
+    group = np.repeat([0, 1], [m, n])
+    x, y = rng.normal(size=(2, m + n)) + gap * group
+    found = s.split_by_group(x, y, group)
+    assert found.rho == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
+    assert found.between + found.remainder == pytest.approx(found.rho, abs=1e-12)
+    if m + n >= 6:  # against the partial correlation as it is computed elsewhere
+        partial = s.partial_spearman(x, y, group, interval="fisher").estimate
+        assert found.within == pytest.approx(partial, abs=1e-9)
+    turned = s.split_by_group(x, y, 1 - group)
+    assert turned.between == pytest.approx(found.between, abs=1e-12)
+
+
+def test_two_separate_groups_correlate_at_three_quarters_with_nothing_inside():
+    rng = np.random.default_rng(2)
+    group = np.repeat(["a", "b"], 25)
+    found = [
+        s.split_by_group(*(rng.normal(size=(2, 50)) + 100 * (group == "b")), group)
+        for _ in range(200)
+    ]
+    expected = s.separation_alone(25, 25)
+    assert expected == pytest.approx(1875 / 2499)
+    assert {round(one.between, 9) for one in found} == {round(expected, 9)}
+    assert np.mean([one.rho for one in found]) == pytest.approx(expected, abs=0.01)
+    with pytest.raises(UserError, match="one of two"):
+        s.split_by_group([1, 2, 3], [1, 2, 3], [0, 1, 2])
+    with pytest.raises(UserError, match="at least one point"):
+        s.separation_alone(0, 5)
+
+
+def test_the_bootstrap_of_a_difference_is_welchs_on_normal_data_and_covers():
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(1, 1, 80), rng.normal(0, 2, 60)
+    boot, welch = s.bootstrap_difference(a, b), s.welch_difference(a, b)
+    assert boot.estimate == pytest.approx(welch.estimate)
+    assert (boot.low, boot.high) == pytest.approx((welch.low, welch.high), abs=0.06)
+    covered = []
+    for seed in range(150):
+        x, y = rng.exponential(size=25), rng.exponential(size=25)
+        one = s.bootstrap_difference(x, y, resamples=799, seed=seed)
+        covered.append(one.low <= 0 <= one.high)
+    assert 0.88 <= np.mean(covered) <= 0.99
+    same = s.bootstrap_difference([1, 1, 1], [0, 0, 0])
+    assert (same.low, same.estimate, same.high) == (1, 1, 1)
+
+
+def test_superiority_is_the_share_of_pairs_in_which_one_is_ahead():
+    rng = np.random.default_rng(4)
+    a, b = rng.integers(0, 6, size=(2, 30)).astype(float)
+    pairs = np.mean((a[:, None] > b) + 0.5 * (a[:, None] == b))
+    found = s.superiority(a, b, resamples=499)
+    assert found.estimate == pytest.approx(pairs)
+    assert found.low <= pairs <= found.high
+    assert s.superiority([4, 5, 6], [1, 2, 3]).estimate == 1

@@ -18,6 +18,7 @@ CSS_CLASS = {
     Verdict.PARTLY: "partly",
     Verdict.FAILS: "fails",
     Verdict.OPEN: "open",
+    Verdict.UNFINISHED: "open",
     Verdict.PROVED: "proved",
     Verdict.REPAIRED: "repaired",
     Verdict.CONDITIONAL: "conditional",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from helpers.claims import fashion_mnist, model_selection, pair_proxy
+from helpers.claims import fashion_mnist, model_selection, pair_proxy, vanishing
 from helpers.claims.types import Claim
 
 CLAIMS: tuple[Claim, ...] = (
+    *vanishing.CLAIMS,
     *model_selection.CLAIMS,
     *pair_proxy.CLAIMS,
     *fashion_mnist.CLAIMS,

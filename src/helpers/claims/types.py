@@ -10,12 +10,13 @@ import pandas as pd
 
 
 class Verdict(StrEnum):
-    """The fixed vocabulary of verdicts: the first four for measurements, the rest for theorems."""
+    """The fixed vocabulary of verdicts: the first five for measurements, the rest for theorems."""
 
     REPLICATES = "replicates"
     PARTLY = "replicates in part"
     FAILS = "does not replicate"
     OPEN = "not measured yet"
+    UNFINISHED = "measured in part"
     PROVED = "proved"
     REPAIRED = "proved as repaired"
     CONDITIONAL = "holds only if"

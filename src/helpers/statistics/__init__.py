@@ -4,6 +4,7 @@ from .comparison import Comparison, compare_spearman, meng_z, steiger_z, william
 from .correlation import partial_spearman, spearman, spearman_within
 from .estimate import Estimate
 from .family import correlation_family, partial_family
+from .groups import GroupSplit, separation_alone, split_by_group
 from .power import (
     power_of_comparison,
     power_of_correlation,
@@ -15,14 +16,23 @@ from .reliability import (
     noise_ceiling,
     noise_ceiling_from_accuracy,
     noise_ceiling_from_disagreement,
+    noise_ceiling_from_mean_disagreement,
 )
-from .testing import benjamini_hochberg, holm, welch_difference
+from .testing import (
+    benjamini_hochberg,
+    bootstrap_difference,
+    holm,
+    superiority,
+    welch_difference,
+)
 
 __all__ = [
     "Comparison",
     "Estimate",
+    "GroupSplit",
     "NoiseCeiling",
     "benjamini_hochberg",
+    "bootstrap_difference",
     "compare_spearman",
     "correlation_family",
     "holm",
@@ -30,15 +40,19 @@ __all__ = [
     "noise_ceiling",
     "noise_ceiling_from_accuracy",
     "noise_ceiling_from_disagreement",
+    "noise_ceiling_from_mean_disagreement",
     "partial_family",
     "partial_spearman",
     "power_of_comparison",
     "power_of_correlation",
     "sample_size_for_comparison",
     "sample_size_for_correlation",
+    "separation_alone",
     "spearman",
     "spearman_within",
+    "split_by_group",
     "steiger_z",
+    "superiority",
     "welch_difference",
     "williams_t",
 ]

@@ -80,9 +80,23 @@ def noise_ceiling_from_disagreement(
     rates = np.asarray(disagreement, dtype=np.float64)
     if rates.shape != (len(rows), len(rows)):
         raise UserError(f"disagreement has shape {rates.shape}; expected {(len(rows),) * 2}")
-    gaps = rows[:, None] - rows[None, :]
-    pairs = np.triu_indices(len(rows), 1)
-    noise = float(np.mean((rates - gaps**2)[pairs])) / 2 / (points - 1)
+    mean = float(np.mean(rates[np.triu_indices(len(rows), 1)]))
+    return noise_ceiling_from_mean_disagreement(rows, mean, points, level=level)
+
+
+def noise_ceiling_from_mean_disagreement(
+    accuracy: Any, disagreement: float, points: int, *, level: float = 0.95
+) -> NoiseCeiling:
+    """Estimate the ceiling from accuracies (M,) and the mean disagreement rate over all pairs.
+
+    `disagreement` is the share of test points that exactly one of two networks gets right. The mean
+    is all that `noise_ceiling_from_disagreement` uses of the rates: the mean square of the paired
+    gaps is twice the variance of the accuracies. Raises UserError for a rate outside [0, 1].
+    """
+    rows = as_column(accuracy, "accuracy")
+    if not 0 <= disagreement <= 1:
+        raise UserError(f"the disagreement rate is {disagreement}; expected one from 0 to 1")
+    noise = max(0.0, disagreement / 2 - float(rows.var(ddof=1))) / (points - 1)
     freedom = (len(rows) - 1) * (points - 1)
     return _ceiling(rows, noise, freedom, level, "shared test set, from disagreement")
 
