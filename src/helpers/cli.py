@@ -161,6 +161,9 @@ def run(
     ] = False,
 ) -> None:
     """Compute the tables of experiments, cell by cell; a stopped run resumes where it was."""
+    from helpers.device import refuse_impossible
+
+    refuse_impossible(device)  # before the slow imports
     from helpers import experiments
     from helpers.results import RESULTS
 
@@ -236,12 +239,12 @@ def bench(
         raise UserError(f"failed: {', '.join(failed)}; the output above says why")
 
 
-@app.command(epilog="Example: python -m helpers doctor")
-def doctor() -> None:
-    """Say what is wrong with this environment: versions, torch, data, browser, disk, memory."""
+@app.command(epilog="Example: python -m helpers doctor --device cuda")
+def doctor(device: DeviceOption = "auto") -> None:
+    """Say what is wrong with this environment: versions, device, data, browser, disk, memory."""
     from helpers.doctor import examine
 
-    findings = examine()
+    findings = examine(device=device)
     console = Console()
     signs = {"good": "[green]✓[/]", "note": "[yellow]•[/]", "bad": "[red]✗[/]"}
     for finding in findings:

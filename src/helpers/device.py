@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import torch
+import ctypes
+import sys
+from importlib import metadata
+from typing import TYPE_CHECKING
 
 from helpers.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -17,16 +23,54 @@ def choose_device(name: str = "auto") -> torch.device:
 
     Raises UserError for an unknown name, or for a device that this machine does not have.
     """
-    if name not in DEVICES:
-        raise UserError(f"unknown device '{name}'; expected one of {', '.join(DEVICES)}")
+    refuse_impossible(name)
+    import torch
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        raise UserError(
-            "device 'cuda' was asked for, but torch sees no CUDA GPU here; use DEVICE=cpu or auto"
-        )
+        raise _no_cuda()
     if name == "mps" and not torch.backends.mps.is_available():
-        raise UserError(
-            "device 'mps' was asked for, but torch sees no Apple GPU here; use DEVICE=cpu or auto"
-        )
+        raise _no_mps()
     return torch.device(name)
+
+
+def refuse_impossible(name: str) -> None:
+    """Raise UserError for a device that cannot be had here; takes no second: torch stays unloaded.
+
+    What passes may still be refused by `choose_device`, which asks torch.
+    """
+    if name not in DEVICES:
+        raise UserError(f"unknown device '{name}'; expected one of {', '.join(DEVICES)}")
+    if name == "cuda" and not cuda_driver() and not _for_rocm():
+        raise _no_cuda()
+    if name == "mps" and sys.platform != "darwin":
+        raise _no_mps()
+
+
+def cuda_driver() -> ctypes.CDLL | None:
+    """Return the driver library without which CUDA cannot work, or None."""
+    try:
+        return ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return None
+
+
+def _for_rocm() -> bool:
+    """Tell whether torch is the build for AMD's GPUs, which it calls cuda too."""
+    try:
+        return "rocm" in metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _no_cuda() -> UserError:
+    return UserError(
+        "device 'cuda' was asked for, but torch sees no CUDA GPU here; use DEVICE=cpu or auto"
+    )
+
+
+def _no_mps() -> UserError:
+    return UserError(
+        "device 'mps' was asked for, but torch sees no Apple GPU here; use DEVICE=cpu or auto"
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import platform
 import shutil
 import sys
@@ -18,6 +20,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 PYTHONS = ((3, 11), (3, 13))
 DISK_GB = 10
 MEMORY_GB = 8
+CUDA_PACKAGES = ("nvidia-", "cuda-", "triton")  # what only a torch with CUDA needs
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,11 @@ class Finding:
     text: str
 
 
-def examine(root: Path | None = None) -> list[Finding]:
-    """Look at Python, the pinned versions, torch, the data, the tools, the disk and the memory."""
+def examine(root: Path | None = None, device: str = "auto") -> list[Finding]:
+    """Look at Python, the pinned versions, torch, the data, the tools, the disk and the memory.
+
+    `device` is the one that the book is to use: asked for and not there, it is bad.
+    """
     try:
         root = root or find_root()
     except UserError as error:
@@ -38,7 +44,7 @@ def examine(root: Path | None = None) -> list[Finding]:
         _python(),
         *_pins(root / "requirements.txt"),
         _package(root),
-        _torch(),
+        *_torch(device),
         *_data(),
         *_tools(),
         _disk(root),
@@ -65,11 +71,14 @@ def _pins(path: Path) -> list[Finding]:
     if not path.is_file():
         return [Finding("bad", "requirements.txt is missing; restore it from the repository")]
     differing, missing, total = [], [], 0
+    without_cuda = "+cpu" in (installed_version("torch") or "")
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.strip() or line.lstrip().startswith(("#", "-")):
             continue
         pin = Requirement(line.split(" #")[0].strip())
         if pin.marker and not pin.marker.evaluate():
+            continue
+        if without_cuda and pin.name.startswith(CUDA_PACKAGES):
             continue
         total += 1
         version = installed_version(pin.name)
@@ -96,26 +105,80 @@ def _package(root: Path) -> Finding:
     )
 
 
-def _torch() -> Finding:
+def _torch(device: str) -> Iterator[Finding]:
+    """Say what torch is and whether `device` can be had; then why a GPU may be left unused."""
+    from helpers.device import choose_device, refuse_impossible
+
     try:
+        refuse_impossible(device)
         import torch
+    except UserError as error:
+        yield Finding("bad", str(error))
+        return
     except (ImportError, OSError) as error:
-        return Finding("bad", f"torch cannot be imported: {error}; run `make env`")
-    if torch.cuda.is_available():
-        return Finding("good", f"torch {torch.__version__} with {torch.cuda.get_device_name()}")
-    return Finding("good", f"torch {torch.__version__} on the CPU")
+        yield Finding("bad", f"torch cannot be imported: {error}; run `make env`")
+        return
+    built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
+    try:
+        chosen = choose_device(device).type
+        used = torch.cuda.get_device_name() if chosen == "cuda" else chosen
+        yield Finding("good", f"torch {torch.__version__} ({built}); DEVICE={device} uses: {used}")
+    except UserError as error:
+        yield Finding("bad", str(error))
+    if not torch.cuda.is_available() and (driver := driver_version()):
+        yield Finding("note", _unused_gpu(torch.version.cuda, driver))
+
+
+def driver_version() -> tuple[int, int] | None:
+    """Return the newest CUDA, (major, minor), that the installed driver knows; None without one."""
+    from helpers.device import cuda_driver
+
+    number = ctypes.c_int()
+    library = cuda_driver()
+    if library is None or library.cuDriverGetVersion(ctypes.byref(number)) or not number.value:
+        return None
+    return number.value // 1000, number.value % 1000 // 10
+
+
+def _unused_gpu(built: str | None, driver: tuple[int, int]) -> str:
+    """Say why torch does not use the GPU of a machine that has a driver for one."""
+    if built is None:
+        return (
+            "there is an NVIDIA driver, but this torch has no CUDA; for the GPU, "
+            "`make distclean` and then `make env` without TORCH=cpu"
+        )
+    if driver[0] < int(built.split(".")[0]):
+        return (
+            f"the NVIDIA driver knows CUDA {driver[0]}.{driver[1]}, but this torch was built for "
+            f"CUDA {built}; for the GPU, install a newer driver"
+        )
+    return (
+        "there is an NVIDIA driver, but torch sees no GPU: none is attached, or "
+        "CUDA_VISIBLE_DEVICES hides it (in a container: run it with --gpus all)"
+    )
 
 
 def _data() -> Iterator[Finding]:
     from helpers.data import default_folder
 
     folder = default_folder()
+    if not _writable(folder):
+        yield Finding(
+            "bad",
+            f"the data folder {folder} cannot be written; set HELPERS_DATA to a folder that can",
+        )
     for name, place in (("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")):
         files = list((folder / place / "raw").glob("*-ubyte*"))
         if len(files) >= 4:
             yield Finding("good", f"{name} is in {folder}")
         else:
             yield Finding("note", f"{name} is not in {folder} yet; run `python -m helpers data`")
+
+
+def _writable(folder: Path) -> bool:
+    """Tell whether a folder, or the nearest one above it that exists, may be written to."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 
 def _tools() -> Iterator[Finding]:
@@ -148,10 +211,18 @@ def _disk(root: Path) -> Finding:
 def _memory() -> Finding:
     import psutil
 
-    total = psutil.virtual_memory().total / 1e9
+    total = min(psutil.virtual_memory().total, _container_limit()) / 1e9
     if total < MEMORY_GB:
-        return Finding("note", f"{total:.0f} GB of memory; build with `--workers 1`")
+        return Finding("note", f"{total:.0f} GB of memory; build with `make book WORKERS=1`")
     return Finding("good", f"{total:.0f} GB of memory")
+
+
+def _container_limit(file: Path = Path("/sys/fs/cgroup/memory.max")) -> float:
+    """Return the bytes of memory that a container may use, infinity where nothing limits it."""
+    try:
+        return float(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no cgroups, or "max"
+        return float("inf")
 
 
 def _some(names: list[str], limit: int = 6) -> str:

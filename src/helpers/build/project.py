@@ -138,6 +138,11 @@ def _file_of(root: Path, name: str) -> Path:
     for suffix in ("", ".ipynb", ".md"):
         path = root / f"{name}{suffix}"
         if path.suffix in {".ipynb", ".md"} and path.is_file():
+            if not path.resolve().is_relative_to(root.resolve()):
+                raise UserError(
+                    f"_toc.yml lists '{name}', which lies outside {root}; only the book's own "
+                    "files are run: copy it into book/"
+                )
             return path
     raise UserError(f"_toc.yml lists '{name}', but there is no {name}.ipynb or {name}.md")
 
