@@ -70,6 +70,9 @@ def box(claim_id: str, load: Load) -> Box:
     return Box(claim(claim_id), read_claim(claim_id, load))
 
 
+_LEDGER_COLUMNS = ("Paper", "Measured here", "Verdict")
+
+
 @dataclass(frozen=True)
 class LedgerView:
     """The whole ledger, shown as an accessible HTML table."""
@@ -77,24 +80,35 @@ class LedgerView:
     frame: pd.DataFrame
 
     def _repr_html_(self) -> str:
-        head = ("Claim of the paper", "Where", "Paper", "Measured here", "Verdict", "Chapter")
-        cells = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+        head = ("Claim of the paper", *_LEDGER_COLUMNS)
+        cells = "".join(f'<th role="columnheader" scope="col">{escape(name)}</th>' for name in head)
         body = "".join(self._row(row) for _, row in self.frame.iterrows())
+        # A narrow screen stacks the cells; the roles keep it a table for those who listen to it.
         return (
             '<div class="table-wrapper ledger" tabindex="0" role="region" '
-            'aria-label="The claim ledger"><table class="table">'
+            'aria-label="The claim ledger"><table class="table" role="table">'
             "<caption>Every claim, its printed value, our measurement and the verdict.</caption>"
-            f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
+            f'<thead role="rowgroup"><tr role="row">{cells}</tr></thead>'
+            f'<tbody role="rowgroup">{body}</tbody></table></div>'
         )
 
     @staticmethod
     def _row(row: pd.Series) -> str:
         page = escape(str(row["chapter"]))
+        number = page.split("-", 1)[0].lstrip("0")
+        source = f'{escape(row["where"])} · <a href="{page}.html">chapter {number}</a>'
+        values = (
+            _typeset(row["reported"]),
+            _typeset(row["measured"]),
+            verdict_chip(Verdict(row["verdict"])),
+        )
+        cells = "".join(
+            f'<td role="cell" data-label="{name}">{value}</td>'
+            for name, value in zip(_LEDGER_COLUMNS, values, strict=True)
+        )
         return (
-            f'<tr><th scope="row">{escape(row["claim"])}</th><td>{escape(row["where"])}</td>'
-            f"<td>{_typeset(row['reported'])}</td><td>{_typeset(row['measured'])}</td>"
-            f"<td>{verdict_chip(Verdict(row['verdict']))}</td>"
-            f'<td><a href="{page}.html">{page.split("-", 1)[0].lstrip("0")}</a></td></tr>'
+            f'<tr role="row"><th role="rowheader" scope="row">{escape(row["claim"])}'
+            f'<span class="claim-source">{source}</span></th>{cells}</tr>'
         )
 
     def __repr__(self) -> str:

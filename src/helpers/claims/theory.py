@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -26,37 +26,43 @@ def _read_lemma_1(load: Load) -> Reading:
     row = _check(load, "lemma-1")
     cases, failures = int(row["cases"]), int(row["failures"])
     verdict = Verdict.REFUTED if failures else Verdict.PROVED
-    return Reading(f"{failures} failures in {cases:,} cases: {row['detail']}", verdict)
+    return Reading(f"{failures:,} failures in {cases:,} cases", verdict)
 
 
 def _read_weak_is_not_short(load: Load) -> Reading:
     row = _check(load, "shorter-is-weaker")
     cases, found = int(row["cases"]), int(row["failures"])
     verdict = Verdict.PROVED if found else Verdict.REFUTED
-    return Reading(f"{found:,} of {cases:,} pairs, the first: {row['detail']}", verdict)
+    return Reading(f"{found:,} of {cases:,} pairs of statements", verdict)
 
 
 def _both(
-    holds: tuple[str, ...], broken: tuple[str, ...], if_so: Verdict
+    holds: tuple[str, ...], broken: Mapping[str, str], if_so: Verdict
 ) -> Callable[[Load], Reading]:
     """Judge a theorem by its checks: `holds` must have no failure, each of `broken` some.
 
-    Where `broken` is empty the statement stands as printed; otherwise `if_so` says what became of
-    it. Refuted if a check that should hold fails; not settled if no counterexample shows up.
+    `broken` gives each check that should fail with the words for what fails. Where it is empty the
+    statement stands as printed; otherwise `if_so` says what became of it. Refuted if a check that
+    should hold fails; not settled if no counterexample shows up.
     """
 
     def read(load: Load) -> Reading:
-        rows = {name: _check(load, name) for name in (*holds, *broken)}
-        parts = [
-            f"{name}: {int(row['failures']):,} of {int(row['cases']):,}"
-            for name, row in rows.items()
-        ]
+        sound, unsound = ([_check(load, name) for name in names] for names in (holds, broken))
+        failures = sum(int(row["failures"]) for row in sound)
         verdict = if_so
-        if any(int(rows[name]["failures"]) for name in holds):
+        if failures:
             verdict = Verdict.REFUTED
-        elif any(not int(rows[name]["failures"]) for name in broken):
+        elif any(not int(row["failures"]) for row in unsound):
             verdict = Verdict.OPEN
-        return Reading("counterexamples found: " + "; ".join(parts), verdict)
+        parts = [
+            f"{words} in {int(row['failures']):,} of {int(row['cases']):,} cases"
+            for words, row in zip(broken.values(), unsound, strict=True)
+        ]
+        if sound:
+            cases = sum(int(row["cases"]) for row in sound)
+            what = "what is proved" if broken else "the statement"
+            parts.append(f"{what} fails in {failures:,} of {cases:,} cases")
+        return Reading("; ".join(parts), verdict)
 
     return read
 
@@ -141,7 +147,7 @@ CLAIMS: tuple[Claim, ...] = (
         chapter="05-weakest-policy",
         tables=("theory",),
         rule="Proved in the chapter; an exhaustive search for a counterexample finds none.",
-        read=_both(("proposition-8", "proposition-9"), (), Verdict.PROVED),
+        read=_both(("proposition-8", "proposition-9"), {}, Verdict.PROVED),
     ),
     Claim(
         id="exchangeable-demands",
@@ -153,7 +159,7 @@ CLAIMS: tuple[Claim, ...] = (
         tables=("theory",),
         rule="Proved in the chapter, with the exact condition for strictness and a converse; "
         "searches for counterexamples to all three find none.",
-        read=_both(("theorem-10", "theorem-10-strict", "exchangeable-only"), (), Verdict.PROVED),
+        read=_both(("theorem-10", "theorem-10-strict", "exchangeable-only"), {}, Verdict.PROVED),
     ),
     Claim(
         id="sufficiency",
@@ -166,7 +172,9 @@ CLAIMS: tuple[Claim, ...] = (
         rule="Proved as repaired if the printed form has a counterexample and the repaired "
         "form, proved in the chapter, has none.",
         read=_both(
-            ("theorem-2-repaired", "theorem-2-sampled"), ("theorem-2-as-stated",), Verdict.REPAIRED
+            ("theorem-2-repaired", "theorem-2-sampled"),
+            {"theorem-2-as-stated": "the printed form fails"},
+            Verdict.REPAIRED,
         ),
     ),
     Claim(
@@ -178,7 +186,7 @@ CLAIMS: tuple[Claim, ...] = (
         chapter="05-weakest-policy",
         tables=("theory",),
         rule="Proved in the chapter; the finite form is searched for counterexamples.",
-        read=_both(("theorem-10-strict", "theorem-2-repaired"), (), Verdict.PROVED),
+        read=_both(("theorem-10-strict", "theorem-2-repaired"), {}, Verdict.PROVED),
     ),
     Claim(
         id="unified-optimality",
@@ -190,7 +198,9 @@ CLAIMS: tuple[Claim, ...] = (
         rule="Proved as repaired: every optimal policy is weakest; the converse needs the "
         "repair of Theorem 2.",
         read=_both(
-            ("theorem-2-repaired", "theorem-10-strict"), ("theorem-2-as-stated",), Verdict.REPAIRED
+            ("theorem-2-repaired", "theorem-10-strict"),
+            {"theorem-2-as-stated": "Theorem 2, on which it rests, fails as printed"},
+            Verdict.REPAIRED,
         ),
     ),
     Claim(
@@ -205,7 +215,7 @@ CLAIMS: tuple[Claim, ...] = (
         "too (it is zero), while over a class of bounded demands only the weakest does.",
         read=_both(
             ("theorem-5-repaired", "theorem-5-on-average"),
-            ("only-weakest-is-minimax",),
+            {"only-weakest-is-minimax": "a stronger policy attains the value too"},
             Verdict.REPAIRED,
         ),
     ),
@@ -220,7 +230,10 @@ CLAIMS: tuple[Claim, ...] = (
         "them, laws that are not exchangeable and atoms of unequal weight give counterexamples.",
         read=_both(
             ("exchangeable-only", "robustness"),
-            ("weakest-contains-rivals", "unequal-atoms"),
+            {
+                "weakest-contains-rivals": "a rival's buffer reaches outside the weakest's",
+                "unequal-atoms": "with atoms of unequal weight a lighter buffer is better",
+            },
             Verdict.CONDITIONAL,
         ),
     ),
@@ -234,7 +247,12 @@ CLAIMS: tuple[Claim, ...] = (
         rule="Refuted if an enumeration of small tasks and parents finds policies that survive "
         "and are wrong.",
         read=_both(
-            (), ("survival-is-correctness", "weaker-is-more-often-correct"), Verdict.REFUTED
+            (),
+            {
+                "survival-is-correctness": "a survivor is wrong",
+                "weaker-is-more-often-correct": "the weaker policy is no more often correct",
+            },
+            Verdict.REFUTED,
         ),
     ),
     Claim(
@@ -247,7 +265,11 @@ CLAIMS: tuple[Claim, ...] = (
         tables=("theory",),
         rule="Holds only if the vocabulary speaks of behaviour: counts over hidden features "
         "change while the logits do not.",
-        read=_both(("theorem-6",), ("hidden-counts-invariant",), Verdict.CONDITIONAL),
+        read=_both(
+            ("theorem-6",),
+            {"hidden-counts-invariant": "counts over hidden features change"},
+            Verdict.CONDITIONAL,
+        ),
     ),
     Claim(
         id="pac-bayes-identity",
@@ -259,7 +281,7 @@ CLAIMS: tuple[Claim, ...] = (
         tables=("theory",),
         rule="Proved in the chapter; compared with the sum over the listed language on all "
         "small tasks.",
-        read=_both(("theorem-7",), (), Verdict.PROVED),
+        read=_both(("theorem-7",), {}, Verdict.PROVED),
     ),
     Claim(
         id="bounds-track-weakness",
