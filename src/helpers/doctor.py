@@ -159,7 +159,10 @@ def _unused_gpu(built: str | None, driver: tuple[int, int]) -> str:
 
 
 def _data() -> Iterator[Finding]:
-    from helpers.data import default_folder
+    try:
+        from helpers.data import default_folder
+    except (ImportError, OSError):
+        return  # without torch there is nothing to load data with; that is said already
 
     folder = default_folder()
     if not _writable(folder):
