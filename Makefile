@@ -97,8 +97,8 @@ links: $(DEVELOPMENT) $(DATA) ## Ask every external address of the book whether 
 		--toc "$(CURDIR)/_toc.yml" --path-output _build/links
 
 audit: $(DEVELOPMENT) ## Look the pinned packages up among known vulnerabilities
-	@$(BIN)/uvx --quiet "pip-audit@$(PIP_AUDIT)" --requirement requirements.txt --no-deps --disable-pip \
-		--progress-spinner off
+	@$(BIN)/uvx --quiet "pip-audit@$(PIP_AUDIT)" --requirement requirements.txt --no-deps \
+		--disable-pip --strict --progress-spinner off
 
 serve: book ## Build, then show the site on this machine, port PORT (8000)
 	@echo "http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"
