@@ -197,6 +197,42 @@ def run(
         raise typer.Exit(130) from None
 
 
+@app.command(
+    epilog="Examples: python -m helpers drift · python -m helpers drift vanishing_mnist_500 "
+    "--against downloaded/tables --output drift.md"
+)
+def drift(
+    tables: Annotated[
+        list[str] | None, typer.Argument(help="Tables; default: all that were run again.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Folder of re-runs; default: where `run` leaves them.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the Markdown report here instead of printing it.")
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Note in results/ which re-runs agree, and where.")
+    ] = False,
+) -> None:
+    """Compare re-run tables with the published ones: 0 within bands, 1 moved, 2 bad input."""
+    from helpers.drift.report import report
+    from helpers.files import write_text
+
+    try:
+        text, moved = report(tables or (), against, record=record)
+    except UserError as error:
+        _say_error(str(error))
+        raise typer.Exit(2) from error
+    if output is None:
+        typer.echo(text)
+    else:
+        write_text(output, text)
+        Console().print(f"{text.splitlines()[2]} {output}", highlight=False, soft_wrap=True)
+    if moved:
+        raise typer.Exit(1)
+
+
 @app.command(epilog="Example: python -m helpers claims --profile laptop")
 def claims(profile: ProfileOption = "laptop", device: DeviceOption = "auto") -> None:
     """Print the ledger: every claim, the paper's number, ours, and the verdict."""

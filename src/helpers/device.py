@@ -74,3 +74,13 @@ def _no_mps() -> UserError:
     return UserError(
         "device 'mps' was asked for, but torch sees no Apple GPU here; use DEVICE=cpu or auto"
     )
+
+
+def device_name(name: str) -> str:
+    """Return the device that `name` leads to as a provenance states it: a GPU with its model."""
+    chosen = choose_device(name)
+    if chosen.type == "cuda":
+        import torch
+
+        return f"cuda ({torch.cuda.get_device_name(chosen)})"
+    return chosen.type

@@ -71,14 +71,23 @@ def provenance(
     return {
         "protocol": as_json(protocol),
         "seeds": [int(seed) for seed in seeds],
+        **here(device),
+        "wall_seconds": round(float(wall_seconds), 1),
+        "code_fingerprint": code_fingerprint,
+        **extra,
+    }
+
+
+def here(device: str) -> dict[str, Any]:
+    """Say when, where and with what something is computed now: the part of a provenance that is
+    also recorded when a table is verified.
+    """
+    return {
         "versions": _versions(),
         "hardware": _hardware(),
         "device": device,
-        "wall_seconds": round(float(wall_seconds), 1),
         "commit": _commit(),
         "date": datetime.now(UTC).date().isoformat(),
-        "code_fingerprint": code_fingerprint,
-        **extra,
     }
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from helpers import results
+from helpers.device import device_name
 from helpers.errors import UserError
 from helpers.rowstore import RowStore, cell_key, only_one
 from helpers.sweeps import WORK, Experiment, compute_cell, fingerprint
@@ -27,8 +29,8 @@ def verify(
 
     The cells are drawn by the fingerprint of the code, so nobody picks them. Every column that a
     cell computes by itself is compared; the largest relative difference of each is returned. When
-    all are within the experiment's tolerance, the code's fingerprint and the date are added as a
-    spot check.
+    all are within the experiment's tolerance, the code's fingerprint, the date, the machine and the
+    versions are added as a spot check.
 
     Raises UserError, and records nothing, when a value differs by more.
     """
@@ -46,7 +48,7 @@ def verify(
         )
     check = {
         "code_fingerprint": code,
-        "date": datetime.now(UTC).date().isoformat(),
+        **results.here(device_name(device)),
         "cells": len(chosen),
         "largest_relative_difference": float(worst.max()),
     }
@@ -54,6 +56,32 @@ def verify(
     entry["spot_checks"] = [*entry.get("spot_checks", []), check]
     results.write(experiment.name, table.frame, entry, folder)
     return worst.rename_axis("column").reset_index(name="largest_relative_difference")
+
+
+def record_rerun(name: str, rerun: Mapping[str, Any], folder: Path | None = None) -> None:
+    """Record in a published table's provenance that a whole re-run agrees, by the re-run's own."""
+    table = results.read(name, folder)
+    kept = ("code_fingerprint", "versions", "hardware", "device", "commit", "date", "rows")
+    entry = dict(table.provenance)
+    entry["reruns"] = [*entry.get("reruns", []), {key: rerun[key] for key in kept}]
+    results.write(name, table.frame, entry, folder)
+
+
+def last_verified(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the last time that a table was computed or verified, and where.
+
+    Keys: how (computed, re-run, or how many cells were checked), date, device, hardware, versions
+    and commit. Older spot checks that do not say where they were made are passed over.
+    """
+    checks = provenance.get("spot_checks", [])
+    times = [
+        {"how": "computed", **provenance},
+        *({"how": "re-run", **each} for each in provenance.get("reruns", [])),
+        *({"how": f"{each['cells']} cells", **each} for each in checks if "hardware" in each),
+    ]
+    last = sorted(times, key=lambda each: str(each["date"]))[-1]
+    keys = ("how", "date", "device", "hardware", "versions", "commit")
+    return {key: last[key] for key in keys}
 
 
 def accept(
