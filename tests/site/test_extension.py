@@ -174,3 +174,8 @@ def test_a_page_says_only_what_the_builder_knows():
 def test_node_comes_with_the_environment():
     done = subprocess.run([site.node_binary(), "--version"], capture_output=True, check=True)
     assert done.stdout.startswith(b"v")
+
+
+def test_numbers_from_the_run_get_true_minus_signs_and_words_keep_their_hyphens():
+    body = '<span class="pasted-text">-0.26</span> <span class="pasted-text">large-batch</span> -1'
+    assert pages.tidy_body(body) == body.replace("-0.26", "\N{MINUS SIGN}0.26")

@@ -32,6 +32,8 @@ _UNWANTED = (
 )
 # "1.2. " before a heading: without its last point.
 _NUMBER = re.compile(r'(<span class="section-number">[\d.]*\d)\.( </span>)')
+# A number that the run put into the text, with a hyphen for its sign.
+_HYPHEN_SIGN = re.compile(r'(<span class="pasted-text">)-(?=[\d.])')
 # The theorem and exercise directives give every body the same id.
 _SHARED_ID = re.compile(r' id="(?:proof|exercise|solution)-content"')
 
@@ -103,6 +105,11 @@ def inline_figures(app: Sphinx, pagename: str, body: str) -> str:
     return _IMAGE.sub(replace, body)
 
 
+def tidy_body(body: str) -> str:
+    """Drop shared ids and the full stop after section numbers; give numbers true minus signs."""
+    return _HYPHEN_SIGN.sub("\\1\N{MINUS SIGN}", _NUMBER.sub(r"\1\2", _SHARED_ID.sub("", body)))
+
+
 def prepare_page(
     app: Sphinx,
     pagename: str,
@@ -124,7 +131,7 @@ def prepare_page(
         body = body.replace(
             '<div role="list" class="citation-list">', '<div class="citation-list">'
         )
-        context["body"] = _NUMBER.sub(r"\1\2", _SHARED_ID.sub("", body))
+        context["body"] = tidy_body(body)
         if "katex-error" in context["body"]:
             logger.warning("a formula cannot be set", location=pagename)
     provenance = read_provenance(Path(app.srcdir) / "book" / "_provenance.json")
