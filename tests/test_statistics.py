@@ -457,3 +457,17 @@ def test_superiority_is_the_share_of_pairs_in_which_one_is_ahead():
     assert found.estimate == pytest.approx(pairs)
     assert found.low <= pairs <= found.high
     assert s.superiority([4, 5, 6], [1, 2, 3]).estimate == 1
+
+
+def test_a_paired_difference_is_one_sample_t_on_the_differences_and_beats_welch_on_blocks():
+    rng = np.random.default_rng(3)
+    block = rng.normal(scale=5, size=12)
+    a, b = block + 0.3 + 0.1 * rng.normal(size=12), block + 0.1 * rng.normal(size=12)
+    found = s.paired_difference(a, b)
+    low, high = stats.t.interval(0.95, 11, (a - b).mean(), stats.sem(a - b))
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
+    assert found.p == pytest.approx(stats.ttest_1samp(a - b, 0).pvalue, rel=1e-12)
+    whole = s.welch_difference(a, b)
+    assert found.high - found.low < (whole.high - whole.low) / 10
+    with pytest.raises(UserError, match="as many as the others"):
+        s.paired_difference(a, b[:-1])

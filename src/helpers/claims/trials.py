@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.claims import fashion_mnist, model_selection, pair_proxy, vanishing
+from helpers.claims import factorial, fashion_mnist, model_selection, pair_proxy, vanishing
 from helpers.claims.types import Claim
 
 CLAIMS: tuple[Claim, ...] = (
@@ -10,4 +10,5 @@ CLAIMS: tuple[Claim, ...] = (
     *model_selection.CLAIMS,
     *pair_proxy.CLAIMS,
     *fashion_mnist.CLAIMS,
+    *factorial.CLAIMS,
 )

@@ -22,6 +22,7 @@ from .testing import (
     benjamini_hochberg,
     bootstrap_difference,
     holm,
+    paired_difference,
     superiority,
     welch_difference,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "noise_ceiling_from_accuracy",
     "noise_ceiling_from_disagreement",
     "noise_ceiling_from_mean_disagreement",
+    "paired_difference",
     "partial_family",
     "partial_spearman",
     "power_of_comparison",

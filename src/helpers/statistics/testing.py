@@ -49,12 +49,32 @@ def welch_difference(a: Any, b: Any, *, level: float = 0.95) -> Estimate:
     )
 
 
+def paired_difference(a: Any, b: Any, *, level: float = 0.95) -> Estimate:
+    """Estimate mean(a − b) for pairs, such as networks of one seed. Source: Student (1908)."""
+    check_level(level)
+    a = as_column(a, "a")
+    b = as_column(b, "b", len(a))
+    result = stats.ttest_rel(a, b)
+    interval = result.confidence_interval(level)
+    return Estimate(
+        float((a - b).mean()),
+        float(interval.low),
+        float(interval.high),
+        float(result.pvalue),
+        len(a),
+        "difference of means; paired t",
+        float(result.statistic),
+        level,
+    )
+
+
 def bootstrap_difference(
     a: Any, b: Any, *, level: float = 0.95, resamples: int = 9_999, seed: int = 0
 ) -> Estimate:
-    """Estimate mean(a) − mean(b) with a BCa interval that assumes no normal law; p is nan.
+    """Estimate mean(a) − mean(b) with a BCa interval that assumes no normal law.
 
-    a (n,) and b (m,) are resampled apart. Source: Efron (1987).
+    a (n,) and b (m,) are resampled apart; p is twice the share of resamples on the far side of
+    zero. Source: Efron (1987).
     """
     check_level(level)
     a, b = as_column(a, "a"), as_column(b, "b")
@@ -62,15 +82,11 @@ def bootstrap_difference(
     def gap(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
         return np.asarray(x.mean(axis=axis) - y.mean(axis=axis))
 
-    interval = _bootstrap(gap, a, b, "BCa", level, resamples, seed)
-    return Estimate(
-        float(gap(a, b)),
-        *interval,
-        float("nan"),
-        len(a) + len(b),
-        "difference of means; BCa bootstrap",
-        level=level,
-    )
+    low, high, replicates = _bootstrap(gap, a, b, "BCa", level, resamples, seed)
+    far = int(min(np.sum(replicates <= 0), np.sum(replicates >= 0)))
+    p = min(1.0, 2 * (far + 1) / (len(replicates) + 1))
+    method = "difference of means; BCa bootstrap"
+    return Estimate(float(gap(a, b)), low, high, p, len(a) + len(b), method, level=level)
 
 
 def superiority(
@@ -90,10 +106,10 @@ def superiority(
         mine = np.take(both, np.arange(m), axis=axis).sum(axis=axis)
         return np.asarray((mine - m * (m + 1) / 2) / (m * n))
 
-    interval = _bootstrap(share, a, b, "percentile", level, resamples, seed)
+    low, high, _ = _bootstrap(share, a, b, "percentile", level, resamples, seed)
     p = float(stats.mannwhitneyu(a, b).pvalue)
     method = "probability of superiority; percentile bootstrap, Mann–Whitney p"
-    return Estimate(float(share(a, b)), *interval, p, len(a) + len(b), method, level=level)
+    return Estimate(float(share(a, b)), low, high, p, len(a) + len(b), method, level=level)
 
 
 def _bootstrap(
@@ -104,10 +120,10 @@ def _bootstrap(
     level: float,
     resamples: int,
     seed: int,
-) -> tuple[float, float]:
+) -> tuple[float, float, np.ndarray]:
     if np.ptp(a) == 0 and np.ptp(b) == 0:  # nothing varies, so no resample differs
         value = float(statistic(a, b))
-        return value, value
+        return value, value, np.full(resamples, value)
     found = stats.bootstrap(
         (a, b),
         statistic,
@@ -115,5 +131,6 @@ def _bootstrap(
         confidence_level=level,
         method=method,
         rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    )
+    interval = found.confidence_interval
+    return float(interval.low), float(interval.high), found.bootstrap_distribution

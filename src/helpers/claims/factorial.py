@@ -1,0 +1,312 @@
+"""Is it the batch size? The paper's inference, and our six predictions about the crossing.
+
+The predictions F1 to F6 are those of `helpers.experiments.factorial`, word for word in what they
+compare. They speak of means over networks that did not diverge; a mean that does not exist, because
+all of them diverged, fails a prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from helpers import crossing
+from helpers.claims.predictions import (
+    Judged,
+    Prediction,
+    PredictionsView,
+    show_predictions,
+)
+from helpers.claims.types import Claim, Load, Reading, Verdict
+from helpers.claims.vanishing import over_sizes
+from helpers.crossing import SINGLE, SIZES, batches, grid, rates
+from helpers.experiments.factorial import Stop
+from helpers.experiments.vanishing import REGIMES
+from helpers.reported import reported_table
+from helpers.scales import in_words
+from helpers.statistics import Estimate, paired_difference, welch_difference
+
+_CHAPTER = "12-batch-or-rate"
+MARGIN = 0.2  # points of accuracy that F2 grants
+TIMES = 3.0  # F3: the change over rates against the change over batches
+HALF = 0.5  # F5: the spread of traces under (b) against that under (a)
+_TABLE_1 = reported_table("table1_vanishing_advantage").set_index("n")
+PAPER_ADVANTAGE = float(_TABLE_1["delta_pp"][SINGLE])
+BEFORE = 12_000  # the last size before the paper lowers its large-batch rate
+HALFWAY = (float(_TABLE_1["delta_pp"][BEFORE]) + PAPER_ADVANTAGE) / 2
+
+
+def tables(*sizes: int) -> tuple[str, ...]:
+    """Return the names of the crossings' tables at these sizes."""
+    return tuple(f"factorial_mnist_{n}" for n in sizes)
+
+
+# Predictions -------------------------------------------------------------------------------------
+
+
+def _counted(found: dict[str, bool]) -> Judged:
+    """Say how many comparisons came as predicted, and name those that did not."""
+    wrong = [name for name, right in found.items() if not right]
+    text = f"{len(found) - len(wrong)} of {len(found)} comparisons"
+    return Judged(text + (f" (not {', '.join(wrong)})" if wrong else ""), not wrong)
+
+
+def _rate_orders(frame: pd.DataFrame, column: str, stop: Stop, sign: int) -> dict[str, bool]:
+    """Compare the highest rate with the lowest at every batch size; sign: +1 for larger."""
+    means, eta = grid(frame, column, stop), rates(frame)
+    gaps = sign * (means[eta[-1]] - means[eta[0]])
+    name = "accuracy" if column == "test_accuracy" else "trace"
+    return {f"{name} at batch {batch:,}": bool(gap > 0) for batch, gap in gaps.items()}
+
+
+def rate_first(frame: pd.DataFrame) -> Judged:
+    """Judge F1 at one size."""
+    return _counted(
+        _rate_orders(frame, "test_accuracy", "memorised", +1)
+        | _rate_orders(frame, "hessian_trace", "memorised", -1)
+    )
+
+
+def batch_second(frame: pd.DataFrame) -> Judged:
+    """Judge F2 at one size."""
+    b = batches(frame)
+    accuracy = 100 * grid(frame, "test_accuracy", "memorised")
+    trace = grid(frame, "hessian_trace", "memorised")
+    found = {
+        f"accuracy at rate {rate:g}": bool(accuracy[rate][b[0]] >= accuracy[rate][b[-1]] - MARGIN)
+        for rate in rates(frame)
+    }
+    found |= {
+        f"trace at rate {rate:g}": bool(trace[rate][b[0]] < trace[rate][b[-1]])
+        for rate in rates(frame)
+    }
+    return _counted(found)
+
+
+def three_to_one(frame: pd.DataFrame, stop: Stop = "memorised") -> Judged:
+    """Judge F3 at one size."""
+    change = crossing.effects(frame, "accuracy", stop)["change"]
+    rate, batch = float(change["rate"]), float(change["batch"])
+    text = f"{_signed(rate)} points over the rates, {_signed(batch)} over the batches"
+    return Judged(text, abs(rate) >= TIMES * abs(batch))
+
+
+def missing_corner(frame: pd.DataFrame) -> Judged:
+    """Judge F4 at one size; the interval is a paired t by seed."""
+    at = crossing.corners(frame)
+    gap = crossing.contrast(
+        frame, "accuracy", "memorised", [at["small, fast"]], [at["large_batch"]]
+    )
+    means = grid(frame, "test_accuracy", "memorised")
+    there, paper = (
+        float(means[rate][batch]) for batch, rate in (at["small, fast"], at["large_batch"])
+    )
+    return Judged(f"{crossing.in_text(gap)} points", there > paper)
+
+
+def stopping(frame: pd.DataFrame) -> Judged:
+    """Judge F5 at one size."""
+    first, second = (crossing.trace_spread(frame, stop) for stop in crossing.STOPS)
+    orders = _rate_orders(frame, "test_accuracy", "matched_loss", +1)
+    text = (
+        f"traces spread by a factor {first:.1f} under (a), {second:.1f} under (b); accuracies in "
+        f"F1's order at {sum(orders.values())} of {len(orders)} batch sizes"
+    )
+    return Judged(text, second <= HALF * first and all(orders.values()))
+
+
+def _at_24000(load: Load) -> tuple[Estimate, Estimate]:
+    """Return .5 less .3, paired by seed, and .5 less the small-batch regime, in points."""
+    found = crossing.at_large_n(load)
+    both = found.by_rate.dropna()
+    low, high = both.columns[0], both.columns[-1]
+    gain = paired_difference(both[high], both[low])
+    return gain, welch_difference(found.by_rate[high].dropna(), found.small)
+
+
+def rate_restored(load: Load, n: int) -> Judged:
+    """Judge F6."""
+    gain, ahead = _at_24000(load)
+    low, high = crossing.at_large_n(load).by_rate.mean()
+    text = (
+        f"rate .5 less rate .3: {crossing.in_text(gain)} points; rate .5 less small batch: "
+        f"{crossing.in_text(ahead)}"
+    )
+    return Judged(text, bool(high > low) and ahead.estimate > PAPER_ADVANTAGE)
+
+
+def _of_frame(load: Load, n: int, rule: Callable[[pd.DataFrame], Judged]) -> Judged:
+    return rule(load(*tables(n)))
+
+
+def _each(name: str, statement: str, rule: Callable[[pd.DataFrame], Judged]) -> Prediction:
+    return Prediction(name, statement, SIZES, partial(_of_frame, rule=rule))
+
+
+PREDICTIONS: tuple[Prediction, ...] = (
+    _each(
+        "F1",
+        "At every batch size the highest rate has the higher mean accuracy and the lower mean "
+        "trace than the lowest rate, under stop (a).",
+        rate_first,
+    ),
+    _each(
+        "F2",
+        f"At every rate the mean accuracy of batch 64 is at least that of the largest batch less "
+        f"{MARGIN:g} points, and its mean trace is lower, under stop (a).",
+        batch_second,
+    ),
+    _each(
+        "F3",
+        "In the regression the change of accuracy over the range of rates is at least three times "
+        "that over the range of batches.",
+        three_to_one,
+    ),
+    _each(
+        "F4",
+        "The missing corner, batch 64 at rate .5, beats the paper's large-batch regime in mean "
+        "accuracy.",
+        missing_corner,
+    ),
+    _each(
+        "F5",
+        "Under stop (b) the nine mean traces spread by at most half the factor of (a), and the "
+        "order of accuracies of F1 stays.",
+        stopping,
+    ),
+    Prediction(
+        "F6",
+        "At n = 24,000 the mean accuracy at rate .5 is above that at rate .3, and above the "
+        f"small-batch regime's by more than the paper's {PAPER_ADVANTAGE:+.2f} points.",
+        (SINGLE,),
+        rate_restored,
+    ),
+)
+
+
+def predictions(load: Load) -> PredictionsView:
+    """Judge F1 to F6 from the tables, ready to be shown."""
+    return show_predictions(PREDICTIONS, load)
+
+
+def stopped_only(load: Load) -> Load:
+    """Return a loader that leaves out of the crossings every network that missed its stop."""
+
+    def only(name: str) -> pd.DataFrame:
+        frame = load(name)
+        return frame[frame["stopped"]] if name.startswith("factorial_") else frame
+
+    return only
+
+
+def changed_by_stragglers(load: Load) -> list[str]:
+    """Name the predictions whose outcome changes when networks that missed their stop are left out.
+
+    An analysis of sensitivity: the outcomes themselves keep those networks, as the protocol says.
+    """
+    whole = predictions(load).frame["outcome"]
+    without = predictions(stopped_only(load)).frame["outcome"]
+    return [str(name) for name in whole.index if whole[name] != without[name]]
+
+
+# The paper's inference ---------------------------------------------------------------------------
+
+
+def _judge_batch(load: Load, n: int, outcome: str, sign: int) -> tuple[str, Verdict]:
+    frame = load(*tables(n))
+    at_equal_rate = crossing.batch_at_equal_rate(frame, outcome)
+    whole = crossing.regimes_apart(frame, outcome)
+    ends = sorted(sign * x for x in (at_equal_rate.low, at_equal_rate.high))
+    verdict = Verdict.FAILS
+    if ends[0] > 0:
+        much = sign * at_equal_rate.estimate >= sign * whole.estimate / 2
+        verdict = Verdict.REPLICATES if much else Verdict.PARTLY
+    show = crossing.in_text if outcome == "accuracy" else _ratio
+    return f"{show(at_equal_rate)} of {show(whole)}", verdict
+
+
+def _read_rate_drop(load: Load) -> Reading:
+    gain, ahead = _at_24000(load)
+    verdict = Verdict.PARTLY
+    if gain.low <= 0 and ahead.high < HALFWAY:
+        verdict = Verdict.REPLICATES
+    elif gain.low > 0 and ahead.low > HALFWAY:
+        verdict = Verdict.FAILS
+    text = (
+        f"large batch at .5 less at .3: {crossing.in_text(gain)} points; at .5 less small batch: "
+        f"{crossing.in_text(ahead)}"
+    )
+    return Reading(text, verdict, gain.estimate, gain.low, gain.high)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def _ratio(one: Estimate) -> str:
+    centre, low, high = np.exp([one.estimate, one.low, one.high])
+    return f"×{centre:.2f} [{low:.2f}, {high:.2f}]"
+
+
+_FACTORS = [REGIMES[n][1] / REGIMES[n][0] for n in SIZES]
+_BETWEEN = f"between regimes whose rates differ {min(_FACTORS):.0f}- to {max(_FACTORS):.0f}-fold"
+_EACH = (
+    "over the sizes: replicates if every one does, does not if none does even in part, in part "
+    "otherwise"
+)
+_TRACES = ", ".join(
+    f"{_TABLE_1['hessian_small'][n]:.1f}/{_TABLE_1['hessian_large'][n]:.1f}" for n in SIZES
+)
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        id="batch-makes-the-advantage",
+        statement="What makes networks trained with large batches the more accurate ones, where "
+        "data are few, is the size of the batch.",
+        where="the name given to the difference in Table 1",
+        reported="Δ = "
+        + ", ".join(f"{_TABLE_1['delta_pp'][n]:+.1f}" for n in SIZES)
+        + f" points at n = {in_words(SIZES)}, {_BETWEEN}",
+        chapter=_CHAPTER,
+        tables=tables(*SIZES),
+        rule="at each size, largest batch less batch 64 at equal rate, averaged over the rates, "
+        "paired by seed, networks stopped as in the paper: replicates if the 95 % interval lies "
+        "above 0 and the estimate is at least half of the difference between the two regimes in "
+        f"the same table; in part if only the interval is above 0; {_EACH}",
+        read=partial(
+            over_sizes, sizes=SIZES, judge=partial(_judge_batch, outcome="accuracy", sign=1)
+        ),
+    ),
+    Claim(
+        id="batch-makes-flat",
+        statement="What makes their minima flatter is the size of the batch.",
+        where="the name given to the difference in Table 1",
+        reported=f"mean trace, small/large batch: {_TRACES} at n = {in_words(SIZES)}, {_BETWEEN}",
+        chapter=_CHAPTER,
+        tables=tables(*SIZES),
+        rule="the same for the logarithm of the trace: replicates if the ratio of traces at equal "
+        "rate, largest batch over batch 64, has a 95 % interval below 1 and is at least half as "
+        f"far from 1 (in logarithms) as that between the regimes; in part if only below 1; {_EACH}",
+        read=partial(
+            over_sizes, sizes=SIZES, judge=partial(_judge_batch, outcome="log_trace", sign=-1)
+        ),
+    ),
+    Claim(
+        id="vanishes-whatever-the-rate",
+        statement="That next to nothing is left of the advantage at n = 24,000 is the work of the "
+        "data, and not of the large-batch rate, which is lowered there from .5 to .3.",
+        where="the conclusion drawn from Table 1",
+        reported=f"Δ = {PAPER_ADVANTAGE:+.2f} points with the large-batch rate at .3; not tried "
+        "at .5",
+        chapter=_CHAPTER,
+        tables=(*tables(SINGLE), f"vanishing_mnist_{SINGLE}"),
+        rule="replicates if (i) large batch at .5 less at .3, paired by seed, has a 95 % interval "
+        "that reaches down to 0, and (ii) the advantage at .5 over the small batch has one below "
+        f"{HALFWAY:+.2f} points, halfway between the paper's Δ at {BEFORE:,} and {SINGLE:,}; does "
+        "not if both intervals lie above these values; in part otherwise",
+        read=_read_rate_drop,
+    ),
+)

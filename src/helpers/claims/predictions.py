@@ -1,0 +1,134 @@
+"""Our own predictions, written down before the run, and what the tables made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from html import escape
+
+import pandas as pd
+
+from helpers.claims.types import Load
+from helpers.errors import MissingTableError
+from helpers.scales import at_sizes
+
+
+class Outcome(StrEnum):
+    """What became of a prediction: one failure at any size fails it, whatever is missing."""
+
+    HELD = "held"
+    FAILED = "failed"
+    SO_FAR = "held so far"
+    OPEN = "not measured yet"
+
+
+CSS_CLASS = {
+    Outcome.HELD: "replicates",
+    Outcome.FAILED: "fails",
+    Outcome.SO_FAR: "open",
+    Outcome.OPEN: "open",
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One prediction at one size: what was measured, in words, and whether it came as predicted."""
+
+    text: str
+    held: bool
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One prediction in one sentence, the sizes it speaks of, and the rule that judges it."""
+
+    id: str
+    statement: str
+    sizes: tuple[int, ...]
+    judge: Callable[[Load, int], Judged]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A prediction, its outcome, and what was measured, one clause a size."""
+
+    prediction: Prediction
+    measured: str
+    outcome: Outcome
+
+
+def judge(prediction: Prediction, load: Load) -> Report:
+    """Judge one prediction at every size that has its tables."""
+    texts: dict[int, str] = {}
+    held, missing = [], []
+    for n in prediction.sizes:
+        try:
+            one = prediction.judge(load, n)
+        except MissingTableError:
+            missing.append(n)
+            continue
+        texts[n] = one.text
+        held.append(one.held)
+    if not texts:
+        return Report(prediction, "–", Outcome.OPEN)
+    outcome = Outcome.SO_FAR if missing else Outcome.HELD
+    if not all(held):
+        outcome = Outcome.FAILED
+    return Report(prediction, at_sizes(texts, missing), outcome)
+
+
+_COLUMNS = ("Measured here", "Outcome")
+
+
+@dataclass(frozen=True)
+class PredictionsView:
+    """Predictions and their outcomes, shown as an accessible HTML table that stacks on a phone."""
+
+    reports: tuple[Report, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Return the reports as a frame, a row a prediction."""
+        rows = [
+            {
+                "id": one.prediction.id,
+                "prediction": one.prediction.statement,
+                "measured": one.measured,
+                "outcome": str(one.outcome),
+            }
+            for one in self.reports
+        ]
+        return pd.DataFrame(rows).set_index("id")
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f'<th role="columnheader" scope="col">{name}</th>' for name in ("Prediction", *_COLUMNS)
+        )
+        body = "".join(self._row(one) for one in self.reports)
+        return (
+            '<div class="table-wrapper ledger" tabindex="0" role="region" '
+            'aria-label="Predictions and outcomes"><table class="table" role="table">'
+            "<caption>What was predicted before the run, and what came of it.</caption>"
+            f'<thead role="rowgroup"><tr role="row">{cells}</tr></thead>'
+            f'<tbody role="rowgroup">{body}</tbody></table></div>'
+        )
+
+    @staticmethod
+    def _row(one: Report) -> str:
+        chip = f'<span class="verdict verdict-{CSS_CLASS[one.outcome]}">{one.outcome}</span>'
+        values = (escape(one.measured), chip)
+        cells = "".join(
+            f'<td role="cell" data-label="{name}">{value}</td>'
+            for name, value in zip(_COLUMNS, values, strict=True)
+        )
+        head = f"<strong>{one.prediction.id}.</strong> {escape(one.prediction.statement)}"
+        return f'<tr role="row"><th role="rowheader" scope="row">{head}</th>{cells}</tr>'
+
+    def __repr__(self) -> str:
+        return self.frame[["measured", "outcome"]].to_string()
+
+
+def show_predictions(predictions: Sequence[Prediction], load: Load) -> PredictionsView:
+    """Judge predictions and return them ready to be shown."""
+    return PredictionsView(tuple(judge(one, load) for one in predictions))
