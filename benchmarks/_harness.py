@@ -75,6 +75,14 @@ def sgemm_peak(size: int = 1024, repeats: int = 15) -> float:
     return 2 * size**3 / min(seconds(lambda: torch.mm(a, b, out=out)) for _ in range(repeats))
 
 
+def growth_exponent(sizes: Sequence[float], times: Sequence[float]) -> float:
+    """Return the slope of log time against log size, a straight line over the upper half."""
+    import numpy as np
+
+    upper = len(sizes) // 2 + 1
+    return float(np.polyfit(np.log(sizes[-upper:]), np.log(times[-upper:]), 1)[0])
+
+
 def show(title: str, rows: Sequence[dict[str, Any]]) -> None:
     """Print one table; numbers to three significant digits."""
     from rich import box

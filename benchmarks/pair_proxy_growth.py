@@ -16,7 +16,7 @@ import statistics
 
 import numpy as np
 import pandas as pd
-from _harness import pin_to_one_core, save, seconds, show
+from _harness import growth_exponent, pin_to_one_core, save, seconds, show
 
 from helpers.weakness.pair_proxy import pair_proxy
 
@@ -77,9 +77,9 @@ def main() -> None:
             setting = BASE | {varied: size}
             found.append({"varied": varied, "size": size, **setting, **measure(setting)})
             print(found[-1], flush=True)
-        upper = found[-(len(found) // 2 + 1) :]
-        logs = [np.log([row[key] for row in upper]) for key in ("size", "cpu_seconds")]
-        exponent = float(np.polyfit(*logs, 1)[0])
+        exponent = growth_exponent(
+            *([row[key] for row in found] for key in ("size", "cpu_seconds"))
+        )
         rows += [row | {"exponent": exponent} for row in found]
     show("Pair proxy: growth, one core", rows)
     print(save("pair_proxy_growth", rows))

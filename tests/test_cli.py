@@ -16,7 +16,7 @@ from helpers.build.chapters import Failure
 from helpers.build.project import Chapter
 from helpers.doctor import examine
 
-COMMANDS = ["data", "run", "book", "claims", "drift", "bench", "doctor"]
+COMMANDS = ["data", "run", "book", "claims", "drift", "metadata", "bench", "doctor"]
 
 
 def call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

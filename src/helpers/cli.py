@@ -244,6 +244,28 @@ def claims(profile: ProfileOption = "laptop", device: DeviceOption = "auto") -> 
     print_ledger(lambda name: table(name, profile, device).frame)
 
 
+@app.command(epilog="Example: python -m helpers metadata --check")
+def metadata(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail where a file is not as it should.")
+    ] = False,
+) -> None:
+    """Make codemeta.json and .zenodo.json from CITATION.cff."""
+    from helpers.build.citation import derived_files, write_derived_files
+    from helpers.build.project import find_root
+
+    root = find_root()
+    if not check:
+        Console().print(f"written: {', '.join(write_derived_files(root))}", highlight=False)
+        return
+    for name, text in derived_files(root).items():
+        file = root / name
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            raise UserError(
+                f"{name} does not follow CITATION.cff; run `python -m helpers metadata`"
+            )
+
+
 @app.command(epilog="Example: python -m helpers bench trace · python -m helpers bench --list")
 def bench(
     names: Annotated[

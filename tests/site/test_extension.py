@@ -15,7 +15,7 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from helpers import plots, site
-from helpers.site import figures, finish, pages
+from helpers.site import figures, finish, pages, status
 from helpers.site.fonts import subset_font
 
 
@@ -158,17 +158,42 @@ def test_parameter_cells_are_hidden_and_others_are_not():
 
 
 def test_a_page_says_only_what_the_builder_knows():
+    run = {"seconds": 41.3, "date": "2026-01-02T03:04:05+00:00", "commit": "abd"}
     known = {
         "profile": "laptop",
         "device": "cpu",
         "commit": "abc",
-        "chapters": {"01-a": {"seconds": 41.3}, "02-b": {"seconds": 600, "device": "cuda"}},
+        "chapters": {"01-a": run, "02-b": {"seconds": 600, "device": "cuda"}},
     }
-    assert pages.run_facts("01-a", known) == ["profile laptop", "device cpu", "41 s"]
+    assert pages.run_facts("01-a", known) == [
+        *("profile laptop", "device cpu", "41 s", "on 2026-01-02", "commit abd")
+    ]
     assert pages.run_facts("02-b", known) == ["profile laptop", "device cuda", "10 min"]
     assert pages.run_facts("03-c", known) == []
-    assert pages.origin_facts(known) == [("commit", "abc")]
+    assert pages.origin_facts(known) == [
+        ("commit", "abc"),
+        ("profile", "laptop"),
+        ("device", "cpu"),
+        ("chapters computed in", "11 min"),
+    ]
     assert pages.origin_facts({}) == []
+
+
+def test_status_has_a_row_per_chapter_and_says_what_was_kept():
+    run = {"seconds": 41.3, "peak_mb": 512, "date": "2026-01-02T03:04:05+00:00", "commit": "abd"}
+    frame = status.chapter_rows(
+        {
+            "profile": "smoke",
+            "device": "cpu",
+            "chapters": {"01-a": {**run, "reused": True}, "02-b": {**run, "device": "cuda"}},
+        }
+    )
+    assert frame.iloc[0].tolist() == [
+        *("01-a", "smoke", "cpu", 41.3, 512, "2026-01-02 03:04", "abd", "kept")
+    ]
+    assert frame.iloc[1]["device"] == "cuda"
+    assert frame.iloc[1]["in this build"] == "run"
+    assert status.chapter_rows({}).empty
 
 
 def test_node_comes_with_the_environment():

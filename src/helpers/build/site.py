@@ -93,10 +93,12 @@ def site_key(project: Project) -> str:
     settings = _settings(project.root)
     extensions = (settings.get("sphinx") or {}).get("local_extensions") or {}
     extra = ((settings.get("sphinx") or {}).get("config") or {}).get("html_extra_path") or []
-    folders = [project.executed, project.root / "src" / "helpers"]
+    folders = [project.executed, project.root / "src" / "helpers", project.root / "results"]
     folders += [project.root / str(path) for path in [*extensions.values(), *extra]]
     parts = [hash_tree(folder) for folder in folders]
     parts += [(project.root / name).read_text("utf-8") for name in ("_config.yml", "_toc.yml")]
+    citation = project.root / "CITATION.cff"
+    parts += [citation.read_text("utf-8") if citation.is_file() else ""]
     parts += [_version(name) for name in BUILDERS]
     parts += [os.environ.get("BOOK_URL", "")]
     return json.dumps(parts)

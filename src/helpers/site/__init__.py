@@ -4,6 +4,8 @@ figures.py    notebook figures inlined, so that their ink follows the page's the
 pages.py      what each page is given: scripts, provenance, the clean notebook
 fonts.py      the fonts of the formulas, without the characters that no page uses
 finish.py     after the build: content security policy, unused style rules, clean notebooks
+status.py     the table of chapters on the status page
+crate.py      the site as a research object: tables, pages, and what computed them
 templates/    the theme's templates, without icon fonts, inline handlers and Bootstrap's script
 """
 
@@ -19,8 +21,10 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinxcontrib import katex
 
+from helpers.site.crate import describe_site
 from helpers.site.finish import finish_site
 from helpers.site.pages import drop_parameter_cells, prepare_page
+from helpers.site.status import ChapterStatus
 
 
 def node_binary() -> Path:
@@ -57,4 +61,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_js_file("book.js", priority=900)
     app.connect("html-page-context", prepare_page, priority=950)
     app.connect("build-finished", finish_site, priority=950)
+    app.connect("build-finished", describe_site, priority=960)
+    app.add_directive("chapter-status", ChapterStatus)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

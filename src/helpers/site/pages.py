@@ -57,9 +57,9 @@ def read_provenance(path: Path) -> dict[str, Any]:
 
 
 def run_facts(chapter: str, provenance: dict[str, Any]) -> list[str]:
-    """Say how a chapter was run, such as ["profile laptop", "device cpu", "41 s"].
+    """Say how and when a chapter was run: ["profile laptop", "device cpu", "41 s", …].
 
-    Empty for a chapter that the builder did not run.
+    Then the date and the commit of the run. Empty for a chapter that the builder did not run.
     """
     record = provenance.get("chapters", {}).get(chapter)
     if record is None:
@@ -68,20 +68,32 @@ def run_facts(chapter: str, provenance: dict[str, Any]) -> list[str]:
     facts = [f"{name} {value}" for name, value in settings.items() if value]
     seconds = record.get("seconds")
     if isinstance(seconds, int | float):
-        facts.append(f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min")
+        facts.append(_duration(seconds))
+    if record.get("date"):
+        facts.append(f"on {str(record['date'])[:10]}")
+    if record.get("commit"):
+        facts.append(f"commit {record['commit']}")
     return facts
 
 
 def origin_facts(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     """Say what made the whole book, as (name, value) pairs; nothing about what is not known."""
     versions = provenance.get("versions", {})
+    seconds = [record.get("seconds", 0) for record in provenance.get("chapters", {}).values()]
     named = {
         "commit": str(provenance.get("commit", "")),
         "date": str(provenance.get("date", ""))[:10],
+        "profile": str(provenance.get("profile", "")),
+        "device": str(provenance.get("device", "")),
+        "chapters computed in": _duration(sum(seconds)) if seconds else "",
         "hardware": str(provenance.get("hardware", "")),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
     return [(name, value) for name, value in named.items() if value]
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def inline_figures(app: Sphinx, pagename: str, body: str) -> str:

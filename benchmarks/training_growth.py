@@ -1,0 +1,122 @@
+"""Measure how training and the exact Hessian trace grow with width and number of networks.
+
+    python benchmarks/training_growth.py [--quick] [--publish]
+
+Networks 784-2w-w-10 on 500 images of real MNIST, batch 64: one setting at a time moves away from
+w = 64 and one network. Training: CPU seconds of one step of all the networks, from runs of a fixed
+number of epochs. Trace: CPU seconds of one call on fresh networks. One core, the median of five
+repeats. The exponent is the slope of a straight line through log time against log size, over the
+upper half of the sizes. --publish writes the table to results/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import pandas as pd
+from _harness import growth_exponent, pin_to_one_core, save, seconds, show
+
+from helpers import data
+from helpers.networks import initialise
+from helpers.sharpness import hessian_trace
+from helpers.training import SGD, train
+
+BASE = {"width": 64, "networks": 1}
+SIZES = {"width": (8, 16, 32, 64, 128, 256, 512), "networks": (1, 2, 4, 8, 16, 32)}
+N, BATCH, RATE, REPEATS = 500, 64, 0.05, 5
+STEPS_PER_EPOCH = -(-N // BATCH)
+
+
+def shape(width: int) -> tuple[int, ...]:
+    return (784, 2 * width, width, 10)
+
+
+def time_training(split: data.Split, width: int, networks: int) -> float:
+    """Return the median CPU seconds of one step of all the networks."""
+    epochs = max(16, 4096 // width)
+    # A target of 0 is never reached: every epoch is run, and checked once at the end.
+    sgd = SGD(RATE, BATCH, epochs, check_every=epochs, target_loss=0.0)
+    points = split.train_images, split.train_labels
+
+    def work() -> None:
+        train(shape(width), range(networks), *points, sgd, device="cpu")
+
+    return median(work) / (epochs * STEPS_PER_EPOCH)
+
+
+def time_trace(split: data.Split, width: int, networks: int) -> float:
+    """Return the median CPU seconds of the trace of all the networks, one call."""
+    stack = initialise(shape(width), range(networks))
+    calls = max(1, 512 // (width * networks))
+
+    def work() -> None:
+        for _ in range(calls):
+            hessian_trace(stack, split.train_images)
+
+    return median(work) / calls
+
+
+def median(work: Callable[[], None]) -> float:
+    work()  # compiles, and fills the caches
+    return statistics.median(seconds(work) for _ in range(REPEATS))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="leave the two largest sizes out")
+    parser.add_argument("--publish", action="store_true", help="write results/growth_training")
+    chosen = parser.parse_args()
+    pin_to_one_core()
+    split = data.split(data.load("mnist"), N)
+    rows = []
+    for name, measure in (("training step", time_training), ("Hessian trace", time_trace)):
+        for varied, sizes in SIZES.items():
+            found = []
+            for size in sizes[:-2] if chosen.quick else sizes:
+                setting = BASE | {varied: size}
+                taken = measure(split, **setting)
+                found.append(
+                    {"work": name, "varied": varied, "size": size, **setting, "cpu_seconds": taken}
+                )
+                print(found[-1], flush=True)
+            exponent = growth_exponent(
+                *([row[key] for row in found] for key in ("size", "cpu_seconds"))
+            )
+            rows += [row | {"exponent": exponent} for row in found]
+    show("Training and trace: growth, one core", rows)
+    print(save("training_growth", rows))
+    if chosen.publish:
+        publish(pd.DataFrame(rows), time.process_time())
+
+
+def publish(frame: pd.DataFrame, taken: float) -> None:
+    """Write the table to results/ with its provenance."""
+    from helpers import results
+    from helpers.fingerprint import code_fingerprint
+
+    codes = (
+        code_fingerprint("helpers.training.run", "train"),
+        code_fingerprint("helpers.sharpness.trace", "hessian_trace"),
+    )
+    provenance = results.provenance(
+        {
+            "base": BASE,
+            "sizes": SIZES,
+            "shape": "784-2w-w-10",
+            "dataset": "mnist",
+            **{"n": N, "batch_size": BATCH, "learning_rate": RATE, "repeats": REPEATS},
+        },
+        seeds=range(max(SIZES["networks"])),
+        device="cpu",
+        wall_seconds=taken,
+        code_fingerprint="-".join(codes),
+        command="python benchmarks/training_growth.py --publish",
+    )
+    print(results.write("growth_training", frame, provenance))
+
+
+if __name__ == "__main__":
+    main()
