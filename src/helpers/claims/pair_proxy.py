@@ -6,30 +6,50 @@ from functools import partial
 
 import numpy as np
 
-from helpers.claims.correlations import RULE_EFFECT, RULE_NULL, RULE_OUTPERFORMS, Family
+from helpers.claims.printed import PrintedTable
 from helpers.claims.types import Claim, Load, Reading, Verdict
-from helpers.reported import reported_value, stated_in_text
+from helpers.reported import stated_in_text
 
-TABLE = "pair_proxy_mnist"
 CHECKS = "theory_pair_proxy"
 FAMILY = {
     "hessian_trace": "hessian_trace",
     "weight_l2_norm": "weight_norm",
     "pair_proxy": "pair_proxy",
 }
-TABLE_4 = Family(TABLE, tuple(FAMILY))
+RIVALS = ("hessian_trace", "weight_l2_norm")
 CLOSE, NEAR = 1.0, 3.0  # percentage points of mean test accuracy
-STATED_ACCURACY = stated_in_text()["mean_test_acc_percent_mnist_pair_proxy"]
 _CHAPTER = "10-pair-proxy"
+_PRINTED = PrintedTable(
+    "Table 4", "table4_pair_proxy_mnist", FAMILY, table="pair_proxy_mnist", chapter=_CHAPTER
+)
+TABLE_4 = _PRINTED.family
+reported_rho = _PRINTED.rho
 
 
-def reported_rho(measure: str, column: str = "rho") -> float:
-    """Return what Table 4 of the paper prints for one of our measures."""
-    return reported_value("table4_pair_proxy_mnist", column, measure=FAMILY[measure])
+def outperforms(printed: PrintedTable, claim_id: str, dataset: str) -> Claim:
+    """Claim that on a data set the pair proxy ranks the networks better than its two rivals."""
+    proxy, trace, norm = (abs(printed.rho(name)) for name in ("pair_proxy", *RIVALS))
+    return printed.outperforms(
+        claim_id,
+        f"On {dataset} the pair proxy outperforms sharpness and simplicity.",
+        f"|ρ| = {proxy:.3f} against {trace:.3f} (trace) and {norm:.3f} (norm)",
+        "pair proxy against the trace and the norm",
+        first="pair_proxy",
+        rivals=RIVALS,
+    )
 
 
-def _printed(measure: str) -> str:
-    return f"ρ = {reported_rho(measure):+.3f}, p = {reported_rho(measure, 'p'):.2g}"
+def mean_accuracy(printed: PrintedTable, claim_id: str, dataset: str, stated: float) -> Claim:
+    """Claim what the text says of the networks' mean test accuracy, in percent."""
+    return printed.claim(
+        claim_id,
+        f"The 100 networks' mean test accuracy on {dataset}.",
+        f"{stated} %",
+        f"replicates if our mean is within {CLOSE:.0f} percentage point of the paper's; in part "
+        f"if within {NEAR:.0f}",
+        partial(read_mean_accuracy, table=printed.table, stated=stated),
+        where="text",
+    )
 
 
 def read_mean_accuracy(load: Load, table: str, stated: float) -> Reading:
@@ -101,66 +121,26 @@ CLAIMS: tuple[Claim, ...] = (
         "and |Ext(π)|, counted in full, the other.",
         read=_read_order,
     ),
-    Claim(
-        id="mnist-pair-proxy",
-        statement="On MNIST, networks with a larger pair proxy have the higher test accuracy.",
-        where="Table 4",
-        reported=_printed("pair_proxy"),
-        chapter=_CHAPTER,
-        tables=(TABLE,),
-        rule=RULE_EFFECT,
-        read=partial(
-            TABLE_4.read_effect, measure="pair_proxy", reported=reported_rho("pair_proxy")
-        ),
+    _PRINTED.effect(
+        "mnist-pair-proxy",
+        "On MNIST, networks with a larger pair proxy have the higher test accuracy.",
+        "pair_proxy",
     ),
-    Claim(
-        id="mnist-trace",
-        statement="There, the Hessian trace goes with the lower test accuracy, more weakly.",
-        where="Table 4",
-        reported=_printed("hessian_trace"),
-        chapter=_CHAPTER,
-        tables=(TABLE,),
-        rule=RULE_EFFECT,
-        read=partial(
-            TABLE_4.read_effect, measure="hessian_trace", reported=reported_rho("hessian_trace")
-        ),
+    _PRINTED.effect(
+        "mnist-trace",
+        "There, the Hessian trace goes with the lower test accuracy, more weakly.",
+        "hessian_trace",
     ),
-    Claim(
-        id="mnist-norm",
-        statement="There, simplicity, as the norm of the weights, predicts nothing.",
-        where="Table 4",
-        reported=_printed("weight_l2_norm"),
-        chapter=_CHAPTER,
-        tables=(TABLE,),
-        rule=RULE_NULL,
-        read=partial(
-            TABLE_4.read_null, measure="weight_l2_norm", reported=reported_rho("weight_l2_norm")
-        ),
+    _PRINTED.null(
+        "mnist-norm",
+        "There, simplicity, as the norm of the weights, predicts nothing.",
+        "weight_l2_norm",
     ),
-    Claim(
-        id="mnist-outperforms",
-        statement="On MNIST the pair proxy outperforms sharpness and simplicity.",
-        where="Table 4 and text",
-        reported=f"|ρ| = {reported_rho('pair_proxy'):.3f} against "
-        f"{abs(reported_rho('hessian_trace')):.3f} (trace) and "
-        f"{abs(reported_rho('weight_l2_norm')):.3f} (norm)",
-        chapter=_CHAPTER,
-        tables=(TABLE,),
-        rule="pair proxy against the trace and the norm, the closest rival deciding. "
-        + RULE_OUTPERFORMS,
-        read=partial(
-            TABLE_4.read_outperforms, first="pair_proxy", rivals=("hessian_trace", "weight_l2_norm")
-        ),
-    ),
-    Claim(
-        id="mnist-accuracy",
-        statement="The 100 networks' mean test accuracy on MNIST.",
-        where="text",
-        reported=f"{STATED_ACCURACY} %",
-        chapter=_CHAPTER,
-        tables=(TABLE,),
-        rule=f"replicates if our mean is within {CLOSE:.0f} percentage point of the paper's; in "
-        f"part if within {NEAR:.0f}",
-        read=partial(read_mean_accuracy, table=TABLE, stated=STATED_ACCURACY),
+    outperforms(_PRINTED, "mnist-outperforms", "MNIST"),
+    mean_accuracy(
+        _PRINTED,
+        "mnist-accuracy",
+        "MNIST",
+        stated_in_text()["mean_test_acc_percent_mnist_pair_proxy"],
     ),
 )
