@@ -70,18 +70,22 @@ def record_rerun(name: str, rerun: Mapping[str, Any], folder: Path | None = None
 def last_verified(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return the last time that a table was computed or verified, and where.
 
-    Keys: how (computed, re-run, or how many cells were checked), date, device, hardware, versions
+    Keys: how (computed, re-run, or how many cells were computed again), date, device, hardware, versions
     and commit. Older spot checks that do not say where they were made are passed over.
     """
     checks = provenance.get("spot_checks", [])
     times = [
         {"how": "computed", **provenance},
         *({"how": "re-run", **each} for each in provenance.get("reruns", [])),
-        *({"how": f"{each['cells']} cells", **each} for each in checks if "hardware" in each),
+        *({"how": _checked(each["cells"]), **each} for each in checks if "hardware" in each),
     ]
     last = sorted(times, key=lambda each: str(each["date"]))[-1]
     keys = ("how", "date", "device", "hardware", "versions", "commit")
     return {key: last[key] for key in keys}
+
+
+def _checked(cells: int) -> str:
+    return f"{cells} cell{'s' if cells != 1 else ''} again"
 
 
 def accept(

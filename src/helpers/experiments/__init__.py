@@ -122,7 +122,7 @@ def publish(name: str) -> Path:
         raise UserError(
             f"table '{name}' was computed by older code; run `python -m helpers run {name}` first"
         )
-    return results.write(name, finished.frame, finished.provenance)
+    return results.write(name, finished.frame, {**finished.provenance, "profile": "paper"})
 
 
 def verify(name: str, cells: int = 3, device: str = "auto") -> pd.DataFrame:

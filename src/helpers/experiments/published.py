@@ -1,0 +1,62 @@
+"""What is published: every table's origin, and the last time and place that it was verified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import ascii_uppercase
+
+import pandas as pd
+
+from helpers import results
+from helpers.spotchecks import last_verified
+
+
+def names(folder: Path | None = None) -> list[str]:
+    """Return the names of the published tables."""
+    return sorted(path.stem for path in (folder or results.RESULTS).glob("*.csv"))
+
+
+def origins(folder: Path | None = None) -> pd.DataFrame:
+    """Return a row per published table: its size, what it took, and what made it.
+
+    Columns: table, rows, minutes (spent computing rows, summed over workers), profile, device,
+    date, commit, command. Raises UserError for a damaged table.
+    """
+    rows = []
+    for name in names(folder):
+        record = results.read(name, folder).provenance
+        rows.append(
+            {
+                "table": name,
+                "rows": record["rows"],
+                "minutes": record["wall_seconds"] / 60,
+                "profile": record.get("profile", "–"),
+                "device": record["device"],
+                "date": record["date"],
+                "commit": record["commit"][:8],
+                "command": record.get("command", results.command(name)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def verified(folder: Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return when each table was last computed or checked, and the set-ups that did it.
+
+    The first frame has a row per table: table, date, how, device, commit, setup (a letter); the
+    second a row per set-up: setup, hardware, versions.
+    """
+    rows, setups = [], dict[tuple[str, str], str]()
+    for name in names(folder):
+        last = last_verified(results.read(name, folder).provenance)
+        versions = ", ".join(f"{library} {number}" for library, number in last["versions"].items())
+        setup = (last["hardware"], versions)
+        letter = setups.setdefault(setup, ascii_uppercase[len(setups) % 26])
+        commit = last["commit"][:8]
+        rows.append((name, last["date"], last["how"], last["device"], commit, letter))
+    columns = ["table", "date", "how", "device", "commit", "setup"]
+    places = [(letter, *setup) for setup, letter in setups.items()]
+    return (
+        pd.DataFrame(rows, columns=columns),
+        pd.DataFrame(places, columns=["setup", "hardware", "versions"]),
+    )
