@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from helpers import claims, experiments, scales, skill_model
+from helpers import claims, experiments, scale_pictures, scales, skill_model
 from helpers.agreement import ensemble_agreement
 from helpers.claims import Verdict
 from helpers.claims import vanishing as claims_of
@@ -210,3 +211,21 @@ def test_networks_trained_again_are_those_of_the_table():
     for column in ("regime", "seed", "epochs", "test_accuracy", "hessian_trace"):
         assert frame[column].tolist() == rows[column].tolist()
     np.testing.assert_allclose(right.mean(axis=1), frame["test_accuracy"], atol=1e-7)
+
+
+def test_figures_mark_the_sizes_that_are_missing():
+    some = scales.gather(loader({500, 2_000}))
+    _, axes = plt.subplots(2, 3)
+    scale_pictures.draw_every_size(axes, some, "hessian_trace")
+    said = [[text.get_text() for text in ax.texts] for ax in axes.ravel()]
+    assert said == [[], []] + 4 * [["not measured yet"]]
+    _, ax = plt.subplots()
+    table = scales.advantages(some)
+    scale_pictures.draw_by_size(ax, table, ("delta", "low", "high"), missing=some.missing)
+    crosses = [line for line in ax.lines if line.get_label() == "not measured yet"]
+    assert [list(line.get_xdata()) for line in crosses] == [list(some.missing)]
+    _, ax = plt.subplots()
+    everything = scales.gather(loader(set(scales.SIZES)))
+    scale_pictures.draw_regimes(ax, everything, "hessian_trace")
+    assert "not measured yet" not in ax.get_legend_handles_labels()[1]
+    plt.close("all")

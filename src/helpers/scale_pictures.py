@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from helpers.plots import COLOURS, INK, REGIMES, rank_scatter
-from helpers.scales import SIZES, Scales, compared
+from helpers.scales import MEASURES, NAMES, SIZES, Scales, compared, printed_rho
 
+ASIDE = 0.9  # the paper's numbers stand a little to the left of ours, so that both are seen
 _PAPER: dict[str, Any] = {
     "marker": "D",
     "linestyle": "none",
@@ -63,12 +64,50 @@ def draw_by_size(
     if reference is not None:
         ax.axhline(reference, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     if paper is not None:
-        ax.plot(paper.index.to_numpy(), paper.to_numpy(), label="paper", **_PAPER)
+        ax.plot(paper.index.to_numpy() * ASIDE, paper.to_numpy(), label="paper", **_PAPER)
     n = table.index.to_numpy()
     centre, low, high = (table[name].to_numpy(dtype=float) for name in columns)
     ax.vlines(n, low, high, color=COLOURS[colour], linewidth=2.2)
     ax.plot(n, centre, "o", color=COLOURS[colour], markersize=5.5, label=label)
     size_axis(ax, missing=missing)
+
+
+def draw_table_2(axes: np.ndarray, table: pd.DataFrame, missing: Sequence[int] = ()) -> None:
+    """Draw ρ with accuracy against n, one of four axes a measure; table: `scales.correlations`."""
+    for ax, measure in zip(axes.ravel(), MEASURES, strict=True):
+        theirs = pd.Series({n: printed_rho(n, measure) for n in SIZES})
+        own = table.loc[[measure]].droplevel(0)
+        draw_by_size(ax, own, ("rho", "low", "high"), paper=theirs, missing=missing)
+        ax.set(title=NAMES[measure], xlabel="", ylim=(-1.1, 1.1))
+    share_legend(axes)
+
+
+def draw_four_sizes(axes: np.ndarray, gaps: pd.DataFrame, traces: pd.DataFrame) -> None:
+    """Draw Δ, the share of errors avoided, the chance to beat and the ratio of traces against n."""
+    over = gaps.assign(
+        share_low=gaps["low"] / (100 - gaps["small"]),
+        share_high=gaps["high"] / (100 - gaps["small"]),
+    )
+    panels: list[tuple[str, pd.DataFrame, tuple[str, str, str], float]] = [
+        ("Δ (points)", over, ("delta", "low", "high"), 0.0),
+        ("errors avoided", over, ("share", "share_low", "share_high"), 0.0),
+        ("chance to beat", over, ("superiority", "superiority_low", "superiority_high"), 0.5),
+        ("trace, large / small", traces, ("ratio", "ratio", "ratio"), 1.0),
+    ]
+    missing = [n for n in SIZES if n not in gaps.index]
+    for ax, (name, table, columns, none) in zip(axes.ravel(), panels, strict=True):
+        draw_by_size(ax, table, columns, missing=missing, reference=none)
+        ax.set(ylabel=name, xlabel="")
+    for ax in axes[-1]:
+        ax.set_xlabel("training points n")
+
+
+def share_legend(axes: np.ndarray) -> None:
+    """Put one legend above all axes, with what the first of them shows; label the bottom row."""
+    handles, labels = axes.ravel()[0].get_legend_handles_labels()
+    axes.ravel()[0].figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    for ax in axes[-1]:
+        ax.set_xlabel("training points n")
 
 
 def draw_regimes(
@@ -92,7 +131,7 @@ def draw_regimes(
         )
         if paper is not None:
             own = _PAPER | {"color": style["color"]}
-            ax.plot(paper[name].index.to_numpy(), paper[name].to_numpy(), **own)
+            ax.plot(paper[name].index.to_numpy() * ASIDE, paper[name].to_numpy(), **own)
     if paper is not None:
         ax.plot([], [], label="paper", **(_PAPER | {"color": INK}))
     size_axis(ax, missing=scales.missing)
@@ -111,6 +150,19 @@ def draw_pooled_and_within(ax: Axes, frame: pd.DataFrame, measure: str, title: s
     if legend is not None:
         legend.remove()
     ax.set_title(title)
+
+
+def draw_every_size(axes: np.ndarray, scales: Scales, measure: str) -> None:
+    """Draw `draw_pooled_and_within` on one axis a size; a missing size stays empty and says so."""
+    for ax, n in zip(axes.ravel(), (*scales.sizes, *scales.missing), strict=False):
+        if n in scales.frames:
+            draw_pooled_and_within(ax, scales[n], measure, f"n = {n:,}")
+            ax.set_xlabel(NAMES[measure])
+        else:
+            ax.set(title=f"n = {n:,}", xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
+            ax.text(0.5, 0.5, "not measured yet", ha="center", transform=ax.transAxes)
+    axes[0, 0].set_ylabel("test accuracy (%)")
 
 
 def draw_ceilings(ax: Axes, ceilings: pd.DataFrame, missing: Sequence[int] = ()) -> None:
@@ -135,7 +187,7 @@ def draw_strengths(ax: Axes, table: pd.DataFrame, measures: Sequence[str]) -> No
             marker=marker,
             linestyle="none",
             color=COLOURS[colour],
-            label=f"|ρ|, {measure.replace('_', ' ')}",
+            label=f"|ρ|, {NAMES[measure]}",
         )
 
 

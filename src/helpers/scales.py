@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from helpers.networks import accuracy, predictions
 from helpers.reported import reported_table
 from helpers.sharpness import hessian_trace
 from helpers.statistics import (
+    Estimate,
     NoiseCeiling,
     bootstrap_difference,
     holm,
@@ -40,6 +42,13 @@ MEASURES: Mapping[str, str] = {
     "l1_patterns": "l1_patterns",
     "l2_patterns": "l2_patterns",
     "ensemble_agreement": "ensemble_agreement",
+}
+
+NAMES: Mapping[str, str] = {
+    "hessian_trace": "Hessian trace",
+    "l1_patterns": "layer-1 patterns",
+    "l2_patterns": "layer-2 patterns",
+    "ensemble_agreement": "ensemble agreement",
 }
 
 
@@ -181,8 +190,7 @@ def correlations(scales: Scales, measures: Iterable[str] = tuple(MEASURES)) -> p
     for measure in measures:
         for n, frame in scales.frames.items():
             own = frame.dropna(subset=[measure])
-            pooled = spearman(own[measure], own["test_accuracy"])
-            within = spearman_within(own[measure], own["test_accuracy"], own["regime"])
+            pooled, within = pooled_rho(own, measure), within_rho(own, measure)
             rows.append(
                 {
                     "measure": measure,
@@ -200,6 +208,28 @@ def correlations(scales: Scales, measures: Iterable[str] = tuple(MEASURES)) -> p
     table = pd.DataFrame(rows).set_index(["measure", "n"])
     table.insert(4, "p_holm", holm(table["p"].fillna(1.0)))
     return table
+
+
+def pooled_rho(frame: pd.DataFrame, measure: str) -> Estimate:
+    """Correlate a measure with test accuracy over all rows that have it; computed once."""
+    own = frame.dropna(subset=[measure])
+    return _rho(_bytes(own, measure), None)
+
+
+def within_rho(frame: pd.DataFrame, measure: str, groups: str = "regime") -> Estimate:
+    """Correlate a measure with test accuracy inside groups, averaged; computed once."""
+    own = frame.dropna(subset=[measure])
+    return _rho(_bytes(own, measure), tuple(own[groups]))
+
+
+def _bytes(frame: pd.DataFrame, measure: str) -> bytes:
+    return frame[[measure, "test_accuracy"]].to_numpy(dtype=np.float64).T.tobytes()
+
+
+@lru_cache(maxsize=128)  # a page and its claims ask for the same correlations
+def _rho(columns: bytes, groups: tuple[str, ...] | None) -> Estimate:
+    x, y = np.frombuffer(columns).reshape(2, -1)
+    return spearman(x, y) if groups is None else spearman_within(x, y, list(groups))
 
 
 def splits(scales: Scales, measure: str) -> pd.DataFrame:

@@ -7,7 +7,7 @@ there its verdict is 'measured in part', whatever the others say.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -28,10 +28,12 @@ from helpers.scales import (
     ceiling_of,
     gather,
     in_words,
+    pooled_rho,
     printed_rho,
     printed_table_1,
+    within_rho,
 )
-from helpers.statistics import Estimate, spearman, spearman_within, welch_difference
+from helpers.statistics import Estimate, welch_difference
 
 SMALL_N = (500, 2_000, 6_000, 12_000)  # where the paper finds an advantage, and predictors of it
 LARGE_N = (24_000, 60_000)
@@ -138,16 +140,9 @@ def judge_traces(load: Load, n: int) -> tuple[str, Verdict]:
     return f"{own[0]:.1f}/{own[1]:.1f}", verdict
 
 
-@lru_cache(maxsize=32)
-def _spearman(columns: bytes) -> Estimate:
-    x, y = np.frombuffer(columns).reshape(2, -1)
-    return spearman(x, y)
-
-
 def rho(load: Load, n: int, measure: str) -> Estimate:
     """Correlate a measure with test accuracy over both regimes at one size."""
-    frame = _scale(load, n).dropna(subset=[measure])
-    return _spearman(frame[[measure, "test_accuracy"]].to_numpy(dtype=np.float64).T.tobytes())
+    return pooled_rho(_scale(load, n), measure)
 
 
 def judge_rho(load: Load, n: int, measure: str, absent: Sequence[int] = ()) -> tuple[str, Verdict]:
@@ -164,8 +159,8 @@ def within(scales: Scales, measure: str) -> Estimate:
     """Correlate a measure with accuracy inside the regimes, averaged over regimes and sizes."""
     frame = pd.concat(
         [own.assign(group=f"{n} " + own["regime"]) for n, own in scales.frames.items()]
-    ).dropna(subset=[measure])
-    return spearman_within(frame[measure], frame["test_accuracy"], frame["group"])
+    )
+    return within_rho(frame, measure, "group")
 
 
 def noise_alone(load: Load, measure: str = "hessian_trace") -> tuple[float, Estimate]:
