@@ -154,6 +154,18 @@ def test_a_value_of_an_exact_table_must_agree():
     assert (moved.contrast.column, moved.contrast.shift) == ("failures", 1.0)
 
 
+def test_rounding_that_is_left_of_zero_is_no_drift():
+    def change(frame):
+        frame["logit_change"] *= 40
+        exact = frame["relative_change"].abs() < 1e-9
+        frame.loc[exact, "relative_change"] = 1e-9
+        return frame
+
+    found = compared("invariance", change)
+    assert found.within
+    assert found.judged == ()
+
+
 def test_missing_values_that_were_numbers_are_an_alarm():
     def change(frame):
         frame.loc[frame["regime"] == "small_batch", "hessian_trace"] = np.nan

@@ -16,7 +16,8 @@ share. Each shift gets Student's interval: of the paired differences for the sam
 independent samples with one variance for other seeds.
 
 The *band* is a quarter of the published seed-to-seed standard deviation, and never less than the
-tolerance. A column
+tolerance. A difference under a millionth is none: some columns hold only the rounding that is left
+of zero, and no other holds numbers so small. A column
 
 * has **moved** when the interval excludes zero and the shift is outside the band;
 * has **held** when the whole interval is inside the band;

@@ -16,6 +16,8 @@ BAND = 0.25
 """Of the published standard deviation between seeds: what a shift must exceed to matter."""
 FEWEST = 8
 """Networks on each side, or pairs, below which a spread, or a paired shift, is never an alarm."""
+ROUNDING = 1e-6
+"""A difference that is never one: columns of what is left of zero hold nothing but rounding."""
 SHUFFLES = 9_999
 """Of these, at most one may reach a shift between different networks that is called an alarm."""
 
@@ -119,10 +121,9 @@ def _shuffles(count: int, total: int) -> NDArray[np.float32]:
 
 
 def same(new: Values, old: Values, tolerance: float) -> NDArray[np.bool_]:
-    """Tell which values agree within a relative tolerance; missing agrees with missing."""
-    scale = np.maximum(np.abs(old), 1e-12)
+    """Tell which values agree within a relative tolerance, or but for rounding; or both miss."""
     with np.errstate(invalid="ignore"):
-        close = np.abs(new - old) <= tolerance * scale
+        close = np.abs(new - old) <= np.maximum(tolerance * np.abs(old), ROUNDING)
     return close | (new == old) | (np.isnan(new) & np.isnan(old))
 
 
@@ -143,7 +144,8 @@ def contrasts_of(
     if not len(new) or not len(old):
         return []
     unit = float(old.std(ddof=1)) if len(old) > 1 else np.nan
-    band = max(BAND * unit if unit > 0 else 0.0, tolerance * abs(float(old.mean())))
+    least = max(tolerance * abs(float(old.mean())), ROUNDING)
+    band = max(BAND * unit, least) if unit > 0 else least
     is_share = bool(np.isin(np.concatenate([new, old]), (0.0, 1.0)).all())
     sides = {"share" if is_share else "mean": (new, old)}
     if not is_share and min(len(new), len(old)) >= FEWEST:
