@@ -17,9 +17,25 @@ _SIGNED = ("paper ρ", "ρ", "low", "high")
 _NAMES = {"rho": "ρ", "p_holm": "p (Holm)", "p_bh": "p (BH)"}
 
 
+_WORDS = {
+    "hessian_trace": "Hessian trace",
+    "hutchinson_trace": "Hutchinson's estimate",
+    "weight_l1_norm": "weight norm (L1)",
+    "weight_l2_norm": "weight norm (L2)",
+    "l1_patterns": "layer-1 patterns",
+    "l2_patterns": "layer-2 patterns",
+    "unseen_only_regions": "unseen-only regions",
+}
+
+
+def word(name: str) -> str:
+    """Return the name of a column as words."""
+    return _WORDS.get(name, name.replace("_", " "))
+
+
 def readable(names: Sequence[str]) -> list[str]:
     """Return the names of columns as words."""
-    return [name.replace("_", " ") for name in names]
+    return [word(name) for name in names]
 
 
 def show_family(
@@ -54,4 +70,4 @@ def comparisons(family: Family, load: Load, first: str, rivals: Sequence[str]) -
         rows[rival] = [one.second, gap.estimate, gap.low, gap.high, *tests]
     columns = ["its |ρ|", "difference", "low", "high", "Steiger p", "Williams p"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    return table.rename_axis(f"{first.replace('_', ' ')} against")
+    return table.rename_axis(f"{word(first)} against")
