@@ -15,7 +15,7 @@ import pandas as pd
 
 from helpers.errors import MissingTableError, UserError
 from helpers.experiments.factorial import PROTOCOLS, Factorial, Stop, updates_per_epoch
-from helpers.scales import at_sizes, in_words
+from helpers.scales import in_words
 from helpers.statistics import Estimate, holm, paired_difference, spearman
 
 SIZES = tuple(p.n for p in PROTOCOLS if len(p.batch_sizes) > 1)
@@ -412,30 +412,6 @@ def corner_networks(protocol: Factorial, seed: int, device: str) -> pd.DataFrame
         )
         rows.append({"corner": name} | protocol.run_cell(cell, device).rows[0])
     return pd.DataFrame(rows).set_index("corner")
-
-
-def words(table: pd.DataFrame, n: int, stop: Stop, term: str) -> str:
-    """Return one row of `all_effects` as '+1.23 [+1.00, +1.46]'."""
-    row = table.xs((n, STOPS[stop], term))[["change", "low", "high"]]
-    return interval(*row.to_numpy(dtype=float))
-
-
-def interval(centre: float, low: float, high: float) -> str:
-    """Return an estimate with its interval as text, with true minus signs."""
-    return f"{centre:+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", "−")
-
-
-def in_text(one: Estimate) -> str:
-    """Return an `Estimate` as text."""
-    return interval(one.estimate, one.low, one.high)
-
-
-def each_size(crossings: Crossings, text: Callable[[pd.DataFrame], str]) -> str:
-    """Return one clause a size, and name the sizes that are missing."""
-    texts = {n: text(frame) for n, frame in crossings.frames.items()}
-    if not texts:
-        return "not measured yet"
-    return at_sizes(texts, crossings.missing)
 
 
 def _coded(values: Iterable[float], levels: Sequence[float]) -> np.ndarray:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -168,11 +170,20 @@ def draw_two_ways(axes: np.ndarray, crossings: Crossings) -> None:
     axes[1, 0].set_ylabel("Hessian trace")
 
 
-def name_the_ways(ax: Axes) -> None:
-    """Add the legend of `draw_two_ways` above an axis."""
-    ax.plot([], [], "-^", color=COLOURS["purple"], label="rate first, then batch")
-    ax.plot([], [], "v", linestyle=(0, (4, 2)), color=COLOURS["ochre"], label="batch first")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.12), ncols=2, borderaxespad=0.2)
+def name_the_ways(figure: Figure) -> None:
+    """Put the legend of `draw_two_ways` above a figure."""
+    ways = (
+        Line2D([], [], linestyle="-", marker="^", color=COLOURS["purple"], label="rate first"),
+        Line2D(
+            [], [], linestyle=(0, (4, 2)), marker="v", color=COLOURS["ochre"], label="batch first"
+        ),
+    )
+    regimes = tuple(Line2D([], [], linestyle="none", **style) for style in _styles())
+    figure.legend(handles=[*regimes, *ways], loc="outside upper left", ncols=4)
+
+
+def _styles() -> list[dict[str, Any]]:
+    return [dict(style) for style in REGIMES.values()]
 
 
 def draw_effects(ax: Axes, table: pd.DataFrame, *, labels: bool = True) -> None:
@@ -222,7 +233,7 @@ def draw_stops(axes: np.ndarray, crossings: Crossings) -> None:
                     markerfacecolor=face,
                     markersize=7,
                 )
-        ax.set(xscale="log", yscale="log", xlabel="training loss at stop")
+        ax.set(xscale="log", yscale="log")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
         ax.xaxis.set_minor_formatter(FuncFormatter(_sparse))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
@@ -230,13 +241,19 @@ def draw_stops(axes: np.ndarray, crossings: Crossings) -> None:
     axes[0].set_ylabel("Hessian trace")
 
 
-def name_the_stops(ax: Axes) -> None:
-    """Add the legend of `draw_stops` above an axis."""
-    for colour, name in zip(_RATES, ("low rate", "middle rate", "high rate"), strict=True):
-        ax.plot([], [], "o", color=COLOURS[colour], label=name)
-    for marker, name in zip(_BATCHES, ("batch 64", "middle batch", "large batch"), strict=True):
-        ax.plot([], [], marker, color=INK, markerfacecolor="none", label=name)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.1), ncols=3, borderaxespad=0.2)
+def name_the_stops(figure: Figure) -> None:
+    """Put the legend of `draw_stops` above a figure, and the label of x below."""
+    rates_ = [
+        Line2D([], [], linestyle="none", marker="o", color=COLOURS[colour], label=name)
+        for colour, name in zip(_RATES, ("low rate", "middle rate", "high rate"), strict=True)
+    ]
+    shapes = [
+        Line2D([], [], linestyle="none", marker=m, color=INK, markerfacecolor="none", label=name)
+        for m, name in zip(_BATCHES, ("batch 64", "middle batch", "large batch"), strict=True)
+    ]
+    pairs = [one for pair in zip(rates_, shapes, strict=True) for one in pair]
+    figure.legend(handles=pairs, loc="outside upper left", ncols=3)
+    figure.supxlabel("training loss at stop", fontsize=10.5, color=INK)
 
 
 def draw_large_n(ax: Axes, found: LargeN | None) -> None:

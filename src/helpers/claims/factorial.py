@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from helpers import crossing
@@ -23,6 +22,7 @@ from helpers.claims.predictions import (
 from helpers.claims.types import Claim, Load, Reading, Verdict
 from helpers.claims.vanishing import over_sizes
 from helpers.crossing import SINGLE, SIZES, batches, grid, rates
+from helpers.crossing_words import as_ratio, in_text
 from helpers.experiments.factorial import Stop
 from helpers.experiments.vanishing import REGIMES
 from helpers.reported import reported_table
@@ -37,6 +37,11 @@ _TABLE_1 = reported_table("table1_vanishing_advantage").set_index("n")
 PAPER_ADVANTAGE = float(_TABLE_1["delta_pp"][SINGLE])
 BEFORE = 12_000  # the last size before the paper lowers its large-batch rate
 HALFWAY = (float(_TABLE_1["delta_pp"][BEFORE]) + PAPER_ADVANTAGE) / 2
+
+
+def printed_advantage(n: int) -> float:
+    """Return the Δ that Table 1 of the paper prints at one n, in points."""
+    return float(_TABLE_1["delta_pp"][n])
 
 
 def tables(*sizes: int) -> tuple[str, ...]:
@@ -104,7 +109,12 @@ def missing_corner(frame: pd.DataFrame) -> Judged:
     there, paper = (
         float(means[rate][batch]) for batch, rate in (at["small, fast"], at["large_batch"])
     )
-    return Judged(f"{crossing.in_text(gap)} points", there > paper)
+    return Judged(f"{in_text(gap)} points", there > paper)
+
+
+def corner_in_words(frame: pd.DataFrame) -> str:
+    """Return what `missing_corner` measures, for the prose."""
+    return missing_corner(frame).text
 
 
 def stopping(frame: pd.DataFrame) -> Judged:
@@ -132,8 +142,7 @@ def rate_restored(load: Load, n: int) -> Judged:
     gain, ahead = _at_24000(load)
     low, high = crossing.at_large_n(load).by_rate.mean()
     text = (
-        f"rate .5 less rate .3: {crossing.in_text(gain)} points; rate .5 less small batch: "
-        f"{crossing.in_text(ahead)}"
+        f"rate .5 less rate .3: {in_text(gain)} points; rate .5 less small batch: {in_text(ahead)}"
     )
     return Judged(text, bool(high > low) and ahead.estimate > PAPER_ADVANTAGE)
 
@@ -224,7 +233,7 @@ def _judge_batch(load: Load, n: int, outcome: str, sign: int) -> tuple[str, Verd
     if ends[0] > 0:
         much = sign * at_equal_rate.estimate >= sign * whole.estimate / 2
         verdict = Verdict.REPLICATES if much else Verdict.PARTLY
-    show = crossing.in_text if outcome == "accuracy" else _ratio
+    show = in_text if outcome == "accuracy" else as_ratio
     return f"{show(at_equal_rate)} of {show(whole)}", verdict
 
 
@@ -236,19 +245,14 @@ def _read_rate_drop(load: Load) -> Reading:
     elif gain.low > 0 and ahead.low > HALFWAY:
         verdict = Verdict.FAILS
     text = (
-        f"large batch at .5 less at .3: {crossing.in_text(gain)} points; at .5 less small batch: "
-        f"{crossing.in_text(ahead)}"
+        f"large batch at .5 less at .3: {in_text(gain)} points; at .5 less small batch: "
+        f"{in_text(ahead)}"
     )
     return Reading(text, verdict, gain.estimate, gain.low, gain.high)
 
 
 def _signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
-
-
-def _ratio(one: Estimate) -> str:
-    centre, low, high = np.exp([one.estimate, one.low, one.high])
-    return f"×{centre:.2f} [{low:.2f}, {high:.2f}]"
 
 
 _FACTORS = [REGIMES[n][1] / REGIMES[n][0] for n in SIZES]

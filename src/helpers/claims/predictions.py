@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -100,6 +101,18 @@ class PredictionsView:
             for one in self.reports
         ]
         return pd.DataFrame(rows).set_index("id")
+
+    @property
+    def score(self) -> str:
+        """Count the outcomes in words: '4 held, 2 failed'."""
+        counts = Counter(one.outcome for one in self.reports)
+        return ", ".join(f"{counts[name]} {name}" for name in Outcome if counts[name])
+
+    @property
+    def failed(self) -> str:
+        """Name the predictions that failed, or say none."""
+        names = [r.prediction.id for r in self.reports if r.outcome is Outcome.FAILED]
+        return ", ".join(names) or "none"
 
     def _repr_html_(self) -> str:
         cells = "".join(
