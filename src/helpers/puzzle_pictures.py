@@ -20,13 +20,13 @@ def draw_valleys(
 ) -> None:
     """Draw the loss along random filter-normalised directions, one axis per regime."""
     steps = np.linspace(-1, 1, 41)
-    for ax, (name, net) in zip(axes, nets.items(), strict=True):
-        style = REGIMES[name]
+    for ax, (name, style) in zip(axes, REGIMES.items(), strict=True):
+        net = nets[name]
         for seed in range(directions):
             direction = filter_normalised_direction(net, seed)
             losses = loss_along_direction(net, x, y, direction, steps.tolist())[0]
             ax.plot(steps, losses, color=style["color"], alpha=0.7, linewidth=1)
-        ax.set(title=style["label"], xlabel="distance along the direction", ylim=(0, 4))
+        ax.set(title=style["label"], xlabel="distance along the direction", ylim=(0, None))
     axes[0].set_ylabel("training loss (nats)")
 
 
@@ -97,7 +97,10 @@ def draw_inflation(ax: Axes, grown: pd.DataFrame, factor: float) -> None:
     ax.axvline(factor**2, color=COLOURS["grey"], linestyle="--")
     names = [f"n = {row.n:,}, network {row.network}" for row in grown.itertuples()]
     ax.set(yticks=places, yticklabels=names, xlabel="trace after / trace before", xscale="log")
-    ax.legend(loc="center right")
+    ticks = [*(tick for tick in (20, 50, 100, 200) if tick < factor**2), factor**2]
+    ax.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
+    ax.minorticks_off()
+    ax.legend(loc="center", bbox_to_anchor=(0.75, 0.5))
 
 
 def draw_writings(
