@@ -19,8 +19,8 @@ def names(folder: Path | None = None) -> list[str]:
 def origins(folder: Path | None = None) -> pd.DataFrame:
     """Return a row per published table: its size, what it took, and what made it.
 
-    Columns: table, rows, minutes (spent computing rows, summed over workers), profile, device,
-    date, commit, command. Raises UserError for a damaged table.
+    Columns: table, minutes (spent computing rows, summed over workers), device, date, commit, rows,
+    profile, command. Raises UserError for a damaged table.
     """
     rows = []
     for name in names(folder):
@@ -28,12 +28,12 @@ def origins(folder: Path | None = None) -> pd.DataFrame:
         rows.append(
             {
                 "table": name,
-                "rows": record["rows"],
                 "minutes": record["wall_seconds"] / 60,
-                "profile": record.get("profile", "–"),
                 "device": record["device"],
                 "date": record["date"],
                 "commit": record["commit"][:8],
+                "rows": record["rows"],
+                "profile": record.get("profile", "–"),
                 "command": record.get("command", results.command(name)),
             }
         )
@@ -43,7 +43,7 @@ def origins(folder: Path | None = None) -> pd.DataFrame:
 def verified(folder: Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return when each table was last computed or checked, and the set-ups that did it.
 
-    The first frame has a row per table: table, date, how, device, commit, setup (a letter); the
+    The first frame has a row per table: table, date, how, device, setup (a letter), commit; the
     second a row per set-up: setup, hardware, versions.
     """
     rows, setups = [], dict[tuple[str, str], str]()
@@ -53,8 +53,8 @@ def verified(folder: Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
         setup = (last["hardware"], versions)
         letter = setups.setdefault(setup, ascii_uppercase[len(setups) % 26])
         commit = last["commit"][:8]
-        rows.append((name, last["date"], last["how"], last["device"], commit, letter))
-    columns = ["table", "date", "how", "device", "commit", "setup"]
+        rows.append((name, last["date"], last["how"], last["device"], letter, commit))
+    columns = ["table", "date", "how", "device", "setup", "commit"]
     places = [(letter, *setup) for setup, letter in setups.items()]
     return (
         pd.DataFrame(rows, columns=columns),

@@ -16,24 +16,30 @@ from sphinx.util.docutils import SphinxDirective
 from helpers import tables
 from helpers.site.pages import read_provenance
 
-COLUMNS = ("chapter", "profile", "device", "run time (s)", "memory (MB)", "last run", "commit")
-CACHE = "in this build"
+COLUMNS = (
+    "chapter",
+    "profile",
+    "device",
+    "run time (s)",
+    "memory (MB)",
+    "last run",
+    "in this build",
+)
 
 
 def chapter_rows(provenance: Mapping[str, Any]) -> pd.DataFrame:
     """Return a row per chapter, in reading order, from what the builder wrote of its runs."""
     rows = [
         (
-            name,
+            name.replace("-", " "),  # so that long names can wrap
             *(cost.get(key, provenance.get(key)) for key in ("profile", "device")),
             *(cost.get(key) for key in ("seconds", "peak_mb")),
-            str(cost.get("date", ""))[:16].replace("T", " "),
-            str(cost.get("commit", "")),
+            str(cost.get("date", ""))[:10],
             "kept" if cost.get("reused") else "run",
         )
         for name, cost in provenance.get("chapters", {}).items()
     ]
-    return pd.DataFrame(rows, columns=[*COLUMNS, CACHE])
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 class ChapterStatus(SphinxDirective):
@@ -47,8 +53,8 @@ class ChapterStatus(SphinxDirective):
             return [nodes.paragraph(text="No build has run the chapters yet.")]
         made = f"{str(provenance.get('date', ''))[:10]}, commit {provenance.get('commit', '–')}"
         shown = tables.show(
-            frame,
-            caption=f"Every chapter in the build of {made}. Times are in UTC.",
+            frame.set_index("chapter"),
+            caption=f"Every chapter in the build of {made}.",
             formats={"run time (s)": ",.1f", "memory (MB)": ",.0f"},
         )
         return [nodes.raw("", shown._repr_html_(), format="html")]
