@@ -36,10 +36,11 @@ def made_up(n: int, *, fall: bool = True, inside: float = 0.0) -> pd.DataFrame:
             "regime": np.where(large, "large_batch", "small_batch"),
             "seed": np.arange(50),
             "diverged": False,
+            "memorised": ~(large & (np.arange(50) == 49)),
             "test_accuracy": accuracy / 100,
             "unseen_accuracy": accuracy / 100,
             "hessian_trace": trace,
-            "l1_patterns": 10_000,
+            "l1_patterns": 10_000 - (np.arange(50) % 7 if n < 1_000 else 0),
             "l2_patterns": 5_000 + 900 * large + 50 * noise[2],
             "ensemble_agreement": 0.3 - 0.05 * skill - 0.1 * row.delta_pp * large,
         }
@@ -123,7 +124,9 @@ def test_scales_that_are_missing_are_named_and_never_stood_in_for():
     some = scales.gather(loader({500, 6_000}))
     assert some.sizes == (500, 6_000)
     assert some.missing == (2_000, 12_000, 24_000, 60_000)
-    assert list(scales.advantages(some).index) == [500, 6_000]
+    gaps = scales.advantages(some)
+    assert list(gaps.index) == [500, 6_000]
+    assert gaps[["unfinished_small", "unfinished_large"]].to_numpy().tolist() == [[0, 1], [0, 1]]
     assert "2,000, 12,000, 24,000 and 60,000 not yet" in scales.state_of(some)
     with pytest.raises(UserError, match="not measured"):
         some[2_000]
@@ -156,9 +159,9 @@ def test_what_the_regimes_make_of_a_correlation_adds_up():
 
 
 def test_a_constant_measure_has_no_correlation_and_counts_as_a_test():
-    found = scales.correlations(scales.gather(loader({500})), ["l1_patterns", "l2_patterns"])
-    assert np.isnan(found.loc[("l1_patterns", 500), "rho"])
-    assert found.loc[("l1_patterns", 500), "p_holm"] == 1
+    found = scales.correlations(scales.gather(loader({2_000})), ["l1_patterns", "l2_patterns"])
+    assert np.isnan(found.loc[("l1_patterns", 2_000), "rho"])
+    assert found.loc[("l1_patterns", 2_000), "p_holm"] == 1
 
 
 def verdict(claim_id, load):

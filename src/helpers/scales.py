@@ -132,7 +132,8 @@ def advantages(scales: Scales) -> pd.DataFrame:
     Columns: networks, small and large (mean accuracies, %), delta with its Welch interval low and
     high and p, boot_low and boot_high (BCa), unseen (Δ over all unseen points), share (Δ over the
     small-batch error), superiority (the chance that a random large-batch network is ahead of a
-    random small-batch one) with its interval.
+    random small-batch one) with its interval, and unfinished_small and unfinished_large (networks
+    that had not memorised their images when training ended; they count like the others).
     """
     rows = {}
     for n in scales.sizes:
@@ -160,6 +161,8 @@ def advantages(scales: Scales) -> pd.DataFrame:
             "superiority": ahead.estimate,
             "superiority_low": ahead.low,
             "superiority_high": ahead.high,
+            "unfinished_small": int((~scales.regime(n, "small_batch", "memorised")).sum()),
+            "unfinished_large": int((~scales.regime(n, "large_batch", "memorised")).sum()),
         }
     return _by_size(rows)
 

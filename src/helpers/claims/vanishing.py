@@ -155,6 +155,17 @@ def judge_rho(load: Load, n: int, measure: str, absent: Sequence[int] = ()) -> t
     return f"{found.estimate:+.2f} [{found.low:+.2f}, {found.high:+.2f}]", verdict
 
 
+def judge_same(load: Load, n: int, measure: str) -> tuple[str, Verdict]:
+    """Judge at one size whether ρ is the paper's, be it an effect or none."""
+    found, printed = rho(load, n, measure), printed_rho(n, measure)
+    verdict = Verdict.FAILS
+    if found.low <= printed <= found.high:
+        verdict = Verdict.REPLICATES
+    elif found.estimate * printed > 0:
+        verdict = Verdict.PARTLY
+    return f"{found.estimate:+.2f} [{found.low:+.2f}, {found.high:+.2f}]", verdict
+
+
 def within(scales: Scales, measure: str) -> Estimate:
     """Correlate a measure with accuracy inside the regimes, averaged over regimes and sizes."""
     frame = pd.concat(
@@ -213,6 +224,7 @@ def _at(sizes: Sequence[int]) -> str:
 
 
 _ALL = (*SMALL_N, *LARGE_N)
+_WITH_L1 = _ALL[:-1]  # at n = 60,000 the paper prints none for layer-1 patterns
 _WELCH_P = float(reported_table("table1_vanishing_advantage").set_index("n")["welch_p"][24_000])
 _RULE_DELTA = (
     "replicates if Welch's 95 % interval excludes 0 on the paper's side and contains the paper's "
@@ -310,6 +322,17 @@ CLAIMS: tuple[Claim, ...] = (
         "hessian_trace",
         LARGE_N,
         LARGE_N,
+    ),
+    Claim(
+        id="layer-1-patterns",
+        statement="Layer-1 activation patterns go with test accuracy at some sizes, and weakly.",
+        where="Table 2",
+        reported="ρ = " + _printed_rhos("l1_patterns", _WITH_L1),
+        chapter=_CHAPTER,
+        tables=tables(*_WITH_L1),
+        rule="at each size, replicates if our 95 % interval contains the paper's ρ, in part if "
+        "only the sign is the same; " + _EACH,
+        read=partial(over_sizes, sizes=_WITH_L1, judge=partial(judge_same, measure="l1_patterns")),
     ),
     _of_table_2(
         "patterns-predict-small-n",
