@@ -100,7 +100,7 @@ def test_each_table_and_chapter_says_what_computed_it(graph):
     used = {graph[each["@id"]]["name"] for each in action["instrument"]}
     assert used == set(record["versions"])
     page = graph["#run-01-a"]
-    assert page["result"] == [{"@id": "book/01-a.html"}]
+    assert page["result"] == {"@id": "book/01-a.html"}
     assert {"@id": "_downloads/notebooks/01-a.ipynb"} in page["instrument"]
     assert "profile laptop, device cpu, commit abd, wall time 41.3 s" in page["description"]
 

@@ -80,10 +80,10 @@ def crate(
         parts += files
         actions.append(_action(f"#run-table-{name}", files, record, []))
     software = _software({name for action in actions for name in action.pop("versions")})
-    agents = codemeta(citation, "")["author"]
-    for number, agent in enumerate(agents):
-        agent.setdefault("@id", f"#author-{number}")
-    papers = codemeta(citation, "")["referencePublication"]
+    described = codemeta(citation, "")
+    agents = [_identified(author) for author in described["author"]]
+    papers = described["referencePublication"]
+    publishers = [agent for agent in agents if agent["@type"] == "Organization"]
     root = {
         "@id": "./",
         "@type": "Dataset",
@@ -94,6 +94,7 @@ def crate(
         "datePublished": str(provenance.get("date") or citation["date-released"])[:10],
         "license": _references({"@id": SPDX + name} for name in citation["license"]),
         "author": _references(agents),
+        **({"publisher": _references(publishers[:1])} if publishers else {}),
         "keywords": citation["keywords"],
         "citation": _references(papers),
         "hasPart": _references(parts),
@@ -172,9 +173,12 @@ def _software_id(name: str) -> str:
 
 
 def _identified(author: Metadata) -> Metadata:
-    words = (author.get("givenName", ""), author.get("familyName", ""), author.get("name", ""))
-    return {"@id": "#" + "-".join(" ".join(words).split()), **author}
+    given = f"{author.get('givenName', '')} {author.get('familyName', '')}".strip()
+    name = author.get("name", given)
+    return {"@id": "#" + "-".join(name.split()), "name": name, **author}
 
 
-def _references(entities: Iterable[Mapping[str, Any]]) -> list[Metadata]:
-    return [{"@id": entity["@id"]} for entity in entities]
+def _references(entities: Iterable[Mapping[str, Any]]) -> Any:
+    """Point at entities; at a single one without a list, as RO-Crate recommends."""
+    found = [{"@id": entity["@id"]} for entity in entities]
+    return found[0] if len(found) == 1 else found
