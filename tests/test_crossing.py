@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from helpers import claims, crossing, experiments, results
+from helpers import crossing_pictures as pictures
+from helpers import crossing_words as words
 from helpers.claims import Verdict, factorial
 from helpers.claims.predictions import Outcome
 from helpers.crossing import SINGLE, SIZES
 from helpers.errors import MissingTableError, UserError
 from helpers.experiments.vanishing import paper_protocol
+from helpers.tables import show
 
 
 def world(n: int, rate=0.0, batch=0.0, both=0.0, noise=0.02) -> pd.DataFrame:
@@ -285,3 +289,41 @@ def test_every_prediction_and_its_outcome_are_on_the_page():
         assert f"<strong>{one.prediction.id}.</strong>" in page
         assert f">{one.outcome}</span>" in page
     assert page.count('role="rowheader"') == len(factorial.PREDICTIONS) == 6
+
+
+@pytest.mark.parametrize("sizes", [(), (500,), SIZES])
+def test_the_page_can_be_written_whatever_is_measured(sizes):
+    """Tables, ranges and figures of the chapter for none, one and all of the sizes."""
+    frames = {f"factorial_mnist_{n}": world(n, rate=1.5, batch=-0.2) for n in sizes}
+    found = crossing.gather(loader(frames))
+    accuracy, trace = (crossing.all_effects(found, one) for one in crossing.OUTCOMES)
+    measures = {"batch": crossing.batch_at_equal_rate}
+    tables = [
+        words.contrast_table(found, measures),
+        words.step_table(found),
+        words.effect_table(accuracy, trace),
+        words.stop_table(found),
+        words.stops_compared(found, accuracy),
+        words.straggler_table(found),
+    ]
+    for table in tables:
+        page = show(table, caption="a caption")._repr_html_()
+        assert "nan" not in page
+        assert sizes or "not measured yet" in page or len(table) < 2
+    spans = words.span_of(found, crossing.batch_at_equal_rate), words.span([])
+    assert ("not measured yet" in spans[0]) == (not sizes)
+    assert spans[1] == "not measured yet"
+    for n in set(SIZES) - set(sizes):
+        assert f"{n:,}" in found.state
+    heights = pictures.map_heights(found)
+    figure, axes = plt.subplots(len(heights), 2, squeeze=False)
+    pictures.draw_maps(axes, found)
+    written = " ".join(text.get_text() for ax in axes.ravel() for text in ax.texts)
+    assert written.count("not measured yet") == 2 * (len(SIZES) - len(sizes))
+    assert written.count("large batch") == 2 * len(sizes)
+    plt.close(figure)
+
+
+def test_a_range_in_words():
+    assert words.span([0.1, -1.25, 0.4]) == "−1.25 to +0.40"
+    assert words.span([0.301, 0.299]) == "+0.30"

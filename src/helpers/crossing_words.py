@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -11,21 +11,25 @@ from helpers.crossing import (
     STOPS,
     Crossings,
     captured,
+    loss_and_trace,
     shares,
+    stragglers,
     summary,
     trace_spread,
     two_ways,
 )
 from helpers.experiments.factorial import Stop
-from helpers.scales import at_sizes
 from helpers.statistics import Estimate
+from helpers.tables import MISSING
 
 NOT_YET = "not measured yet"
 Measure = Callable[[pd.DataFrame, str], Estimate]
 
 
 def interval(centre: float, low: float, high: float) -> str:
-    """Return an estimate with its interval as text, '+1.23 [+1.00, +1.46]'."""
+    """Return an estimate with its interval as text, '+1.23 [+1.00, +1.46]'; a dash for nan."""
+    if not np.isfinite(centre):
+        return MISSING
     return f"{centre:+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", "−")
 
 
@@ -37,78 +41,58 @@ def in_text(one: Estimate) -> str:
 def as_ratio(one: Estimate) -> str:
     """Return a difference of logarithms as a ratio with its interval, '0.40 [0.36, 0.45]'."""
     centre, low, high = np.exp([one.estimate, one.low, one.high])
+    if not np.isfinite(centre):
+        return MISSING
     return f"{centre:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def each_size(crossings: Crossings, text: Callable[[pd.DataFrame], str]) -> str:
-    """Return one clause a size, and name the sizes that are missing."""
-    texts = {n: text(frame) for n, frame in crossings.frames.items()}
-    return at_sizes(texts, crossings.missing) if texts else NOT_YET
+def span(values: Iterable[float], form: str = "+.2f") -> str:
+    """Return numbers, one a size, as a range in words: '+1.20 to +2.36', or one number."""
+    numbers = list(values)
+    if not numbers:
+        return NOT_YET
+    low, high = (format(x, form).replace("-", "−") for x in (min(numbers), max(numbers)))
+    return low if low == high else f"{low} to {high}"
 
 
-def contrasts(crossings: Crossings, measure: Measure) -> tuple[str, str]:
-    """Return a contrast at every size in words: of accuracy in points, of traces as a ratio."""
-    return (
-        each_size(crossings, lambda frame: in_text(measure(frame, "accuracy"))),
-        each_size(crossings, lambda frame: as_ratio(measure(frame, "log_trace"))),
-    )
+def span_of(crossings: Crossings, measure: Measure, outcome: str = "accuracy") -> str:
+    """Return the range of a contrast over the measured sizes: points, or ratios of traces."""
+    values = [measure(frame, outcome).estimate for frame in crossings.frames.values()]
+    return span(values) if outcome == "accuracy" else span(np.exp(values).tolist(), ".2f")
 
 
-def parts(crossings: Crossings) -> str:
-    """Return how rate and batch divide the difference in accuracy between the regimes."""
-
-    def text(frame: pd.DataFrame) -> str:
-        rate, batch = shares(frame, "accuracy")
-        return f"{rate:+.2f} and {batch:+.2f}".replace("-", "−")
-
-    return each_size(crossings, text)
+def _open(crossings: Crossings, column: str) -> pd.DataFrame:
+    """Return a table that says that nothing is measured yet."""
+    return pd.DataFrame({"n": crossings.missing, column: NOT_YET}).set_index("n")
 
 
-def fits(crossings: Crossings) -> str:
-    """Return how much of the variance between combinations the regressions capture."""
-
-    def text(frame: pd.DataFrame) -> str:
-        accuracy, trace = (captured(frame, outcome) for outcome in ("accuracy", "log_trace"))
-        return f"{accuracy:.0%} (accuracy) and {trace:.0%} (log trace)"
-
-    return each_size(crossings, text)
-
-
-def spreads(crossings: Crossings) -> str:
-    """Return the largest mean trace over the smallest, under both stops."""
-
-    def text(frame: pd.DataFrame) -> str:
-        first, second = (trace_spread(frame, stop) for stop in STOPS)
-        return f"{first:.1f} under (a), {second:.1f} under (b)"
-
-    return each_size(crossings, text)
-
-
-def change(crossings: Crossings, effects: pd.DataFrame, stop: Stop, term: str) -> str:
-    """Return one term of the regressions at every size; effects: `crossing.all_effects`."""
-    texts = {}
-    for n in crossings.sizes:
-        row = effects.xs((n, STOPS[stop], term))[["change", "low", "high"]]
-        texts[n] = interval(*row.to_numpy(dtype=float))
-    return at_sizes(texts, crossings.missing) if texts else NOT_YET
-
-
-def losses(crossings: Crossings, table: pd.DataFrame, stop: Stop) -> str:
-    """Return ρ of trace and training loss at every size; table: `crossing.loss_and_trace`."""
-    texts = {}
-    for n in crossings.sizes:
-        row = table.xs((n, STOPS[stop]))[["trace", "trace_low", "trace_high"]]
-        texts[n] = interval(*row.to_numpy(dtype=float))
-    return at_sizes(texts, crossings.missing) if texts else NOT_YET
+def contrast_table(crossings: Crossings, measures: Mapping[str, Measure]) -> pd.DataFrame:
+    """Return contrasts with their intervals at every size: points of accuracy, ratios of traces."""
+    rows = []
+    for n, frame in crossings.frames.items():
+        for name, measure in measures.items():
+            accuracy, trace = (measure(frame, outcome) for outcome in ("accuracy", "log_trace"))
+            row = {"accuracy (points)": in_text(accuracy), "trace (ratio)": as_ratio(trace)}
+            rows.append({"n": n, "contrast": name} | row)
+    if not rows:
+        return _open(crossings, "accuracy (points)")
+    return pd.DataFrame(rows).set_index(["n", "contrast"])
 
 
 def step_table(crossings: Crossings) -> pd.DataFrame:
-    """Return `two_ways` in accuracy at every size, ready to be shown."""
-    found = {n: two_ways(frame, "accuracy") for n, frame in crossings.frames.items()}
-    if not found:
-        return pd.DataFrame({"n": crossings.missing, "points": NOT_YET}).set_index("n")
-    table = pd.concat(found, names=["n", "step"])
-    return table.rename(columns={"estimate": "points"})
+    """Return `two_ways` in accuracy, a row a step and a column a size, and the average parts."""
+    found = {}
+    for n, frame in crossings.frames.items():
+        steps = two_ways(frame, "accuracy")[["estimate", "low", "high"]]
+        column = {
+            str(name): interval(*values)
+            for name, values in zip(steps.index, steps.to_numpy(dtype=float), strict=True)
+        }
+        both = column.pop("both")
+        rate, batch = (f"{part:+.2f}".replace("-", "−") for part in shares(frame, "accuracy"))
+        last = {"rate, both ways averaged": rate, "batch, both ways averaged": batch}
+        found[f"n = {n:,}"] = column | last | {"regimes apart": both}
+    return pd.DataFrame(found).rename_axis("step") if found else _open(crossings, "step")
 
 
 def effect_table(
@@ -126,13 +110,51 @@ def effect_table(
     return pd.DataFrame(rows, columns=columns).set_index(["n", "term"])
 
 
+def captured_at_least(crossings: Crossings, outcome: str) -> str:
+    """Return the smallest share of variance that a regression captures among the sizes."""
+    values = [captured(frame, outcome) for frame in crossings.frames.values()]
+    return f"{min(values):.0%}" if values else NOT_YET
+
+
 def stop_table(crossings: Crossings, stop: Stop = "memorised") -> pd.DataFrame:
     """Return `summary` of the smallest measured size without what is shown elsewhere."""
     columns = ["train_loss", "epochs", "updates", "accuracy", "trace"]
     if not crossings.sizes:
-        return pd.DataFrame(columns=["batch", *columns]).set_index("batch")
+        return _open(crossings, "combination")
     table = summary(crossings.frames[crossings.sizes[0]], stop)[columns]
     return table.rename(columns=lambda name: name.replace("_", " "))
+
+
+def stops_compared(crossings: Crossings, accuracy: pd.DataFrame) -> pd.DataFrame:
+    """Set both stops side by side at every size; accuracy: `crossing.all_effects` of it.
+
+    Columns: ρ of trace and training loss, the largest mean trace over the smallest, and the changes
+    of accuracy over the ranges of rates and of batch sizes.
+    """
+    losses = loss_and_trace(crossings)
+    rows = []
+    for n, frame in crossings.frames.items():
+        for stop, name in STOPS.items():
+            rho = losses.xs((n, name))[["trace", "trace_low", "trace_high"]]
+            changes = {
+                f"{term} (points)": interval(
+                    *accuracy.xs((n, name, term))[["change", "low", "high"]].to_numpy(dtype=float)
+                )
+                for term in ("rate", "batch")
+            }
+            row = {"n": n, "stop": name, "ρ, trace and loss": interval(*rho.to_numpy(dtype=float))}
+            rows.append(row | {"trace, spread": trace_spread(frame, stop)} | changes)
+    if not rows:
+        return _open(crossings, "stop")
+    return pd.DataFrame(rows).set_index(["n", "stop"])
+
+
+def straggler_table(crossings: Crossings) -> pd.DataFrame:
+    """Return `stragglers` ready to be shown; where there are none, a row that says so."""
+    late = stragglers(crossings)
+    if late.empty:
+        return pd.DataFrame({"combination": ["none"], "networks": [0]}).set_index("combination")
+    return late.rename(columns=lambda name: name.replace("_", " "))
 
 
 def in_the_table(crossings: Crossings, networks: pd.DataFrame) -> pd.Series:

@@ -102,19 +102,17 @@ def three_to_one(frame: pd.DataFrame, stop: Stop = "memorised") -> Judged:
 def missing_corner(frame: pd.DataFrame) -> Judged:
     """Judge F4 at one size; the interval is a paired t by seed."""
     at = crossing.corners(frame)
-    gap = crossing.contrast(
-        frame, "accuracy", "memorised", [at["small, fast"]], [at["large_batch"]]
-    )
     means = grid(frame, "test_accuracy", "memorised")
     there, paper = (
         float(means[rate][batch]) for batch, rate in (at["small, fast"], at["large_batch"])
     )
-    return Judged(f"{in_text(gap)} points", there > paper)
+    return Judged(f"{in_text(corner_ahead(frame, 'accuracy'))} points", there > paper)
 
 
-def corner_in_words(frame: pd.DataFrame) -> str:
-    """Return what `missing_corner` measures, for the prose."""
-    return missing_corner(frame).text
+def corner_ahead(frame: pd.DataFrame, outcome: str) -> Estimate:
+    """Estimate the missing corner, small batch at the high rate, less the large-batch regime."""
+    at = crossing.corners(frame)
+    return crossing.contrast(frame, outcome, "memorised", [at["small, fast"]], [at["large_batch"]])
 
 
 def stopping(frame: pd.DataFrame) -> Judged:

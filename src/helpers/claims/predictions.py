@@ -120,7 +120,7 @@ class PredictionsView:
         )
         body = "".join(self._row(one) for one in self.reports)
         return (
-            '<div class="table-wrapper ledger" tabindex="0" role="region" '
+            '<div class="table-wrapper ledger predictions" tabindex="0" role="region" '
             'aria-label="Predictions and outcomes"><table class="table" role="table">'
             "<caption>What was predicted before the run, and what came of it.</caption>"
             f'<thead role="rowgroup"><tr role="row">{cells}</tr></thead>'
