@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")])
 BANNED_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}
 BANNED_METHODS = {"extractall", "unpack_archive", "mktemp", "read_pickle"}
-BANNED_CALLS = {"eval", "exec", "os.system", "os.popen", "torch.load", "joblib.load", "yaml.load"}
+BANNED_CALLS = {"eval", "exec", "os.system", "os.popen", "torch.load", "joblib.load"}
+SAFE_LOADERS = {"yaml.SafeLoader", "yaml.CSafeLoader", "yaml.BaseLoader", "yaml.CBaseLoader"}
 
 
 def unsafe(tree: ast.AST) -> list[str]:
@@ -33,6 +34,8 @@ def unsafe(tree: ast.AST) -> list[str]:
             found.append(name)
         if name in {"np.load", "numpy.load"} and options.get("allow_pickle") != "False":
             found.append(f"{name} without allow_pickle=False")
+        if name == "yaml.load" and options.get("Loader") not in SAFE_LOADERS:
+            found.append(f"{name} with a loader that makes objects")
         if options.get("shell") == "True":
             found.append(f"{name} with a shell")
     return found
