@@ -121,3 +121,14 @@ def test_ruff_is_content_with_the_chapters() -> None:
             check=False,
         )
         assert done.returncode == 0, done.stdout
+
+
+def test_labels_are_unique_over_the_whole_book():
+    named = []
+    for path in NOTEBOOKS:
+        figures = [cell.metadata.get("mystnb", {}).get("figure", {}) for cell in code_cells(path)]
+        named += [figure["name"] for figure in figures if "name" in figure]
+        named += re.findall(r"^(?::name:|:label:) (\S+)$|^\((\S+)\)=$", prose(path), re.MULTILINE)
+    flat = ["".join(one) for one in named]
+    assert [label for label, times in Counter(flat).items() if times > 1] == []
+    assert len(flat) > 100

@@ -12,7 +12,10 @@ templates/    the theme's templates, without icon fonts, inline handlers and Boo
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +36,37 @@ def node_binary() -> Path:
     return folder / "node.exe" if sys.platform == "win32" else folder / "bin" / "node"
 
 
+def start_formula_server(folder: Path, timeout: float) -> tuple[subprocess.Popen, socket.socket]:
+    """Start KaTeX's server and return it with a connected Unix socket.
+
+    The extension's own start takes the socket's file for a sign that the server listens, which it
+    may not yet; and over its network socket each of thousands of formulas can wait 40 ms for an
+    acknowledgement. Raises KaTeXError when the server is not up after `timeout` seconds.
+    """
+    path = folder / "katex.sock"
+    pipe = subprocess.PIPE
+    command = katex.KaTeXServer.build_command(socket=path)
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=folder)
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            time.sleep(0.005)
+        else:
+            return process, connection
+    process.kill()
+    raise katex.KaTeXServer.timeout_error(timeout)
+
+
 def configure(app: Sphinx, config: Config) -> None:
     """Point Sphinx at the book's templates, styles and Node before anything is built."""
     katex.NODEJS_BINARY = str(node_binary())
-    # On a busy machine Node takes longer than the five seconds it is given by default; and the
-    # Unix socket exists before it listens, where only the network socket is tried again.
+    # On a busy machine Node takes longer than the five seconds it is given by default.
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0
-    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
+    katex.KaTeXServer.start_server_process = start_formula_server
     katex.KATEX_DEFAULT_OPTIONS["strict"] = "ignore"  # “×” and friends in \text are fine
     config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
     static = Path(app.srcdir) / "book" / "_static"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from fontTools import subset
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it would list every table it prunes
 
 
 def subset_font(font: Path, characters: Iterable[str]) -> bytes:
