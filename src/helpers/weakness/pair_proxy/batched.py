@@ -136,7 +136,7 @@ class _Checked(_Run):
         self.given_owner: Ints = np.full(shape, -1, np.int64)  # positions in given_points
         self.given_points: Floats = np.zeros((0, *middle.point.shape))
         self.given_proofs: dict[tuple[int, int], Farkas] = {}
-        self.undecided = 0
+        self.undecided = self.taken = 0
         self.passed: NDArray[np.bool_] = np.zeros(shape, bool)
 
     def _solve(self, inside: Ints) -> None:
@@ -144,8 +144,10 @@ class _Checked(_Run):
         mine = np.zeros(len(self.status), dtype=bool)
         mine[inside] = True
         feasible = (self.given_owner >= 0) & mine[:, None]
-        self.status[feasible], self.owner[feasible] = FEASIBLE, self.given_owner[feasible]
-        super()._check_witnesses(self.problem.layer(self.given_points))
+        kept, place = np.unique(self.given_owner[feasible], return_inverse=True)
+        self.status[feasible], self.owner[feasible] = FEASIBLE, place
+        given = self.given_points[kept]
+        super()._check_witnesses(self.problem.layer(given))
         self.proofs = {key: proof for key, proof in self.given_proofs.items() if mine[key[0]]}
         held = self._hold_together()
         self.proofs = {
@@ -160,15 +162,14 @@ class _Checked(_Run):
         self.passed = (self.status == FEASIBLE) & mine[:, None]
         self.undecided = int((self.status == UNKNOWN).sum())
         super()._solve(inside)
-        known = sum(len(points) for points in self.points)
-        kept, place = np.unique(self.owner[self.passed], return_inverse=True)
-        self.owner[self.passed] = known + place
-        self.points.append(self.given_points[kept])
+        self.owner[self.passed] += sum(len(points) for points in self.points)
+        self.points.append(given)
+        self.taken = len(given)
 
     def _check_witnesses(self, layers: Floats) -> Floats:
         """Check those of the CPU solver; the others have passed."""
         self.status[self.passed] = UNKNOWN
-        super()._check_witnesses(layers)
+        super()._check_witnesses(layers[: len(layers) - self.taken])
         self.status[self.passed] = FEASIBLE
         return layers
 
