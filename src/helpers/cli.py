@@ -235,13 +235,16 @@ def drift(
 
 @app.command(epilog="Example: python -m helpers claims --profile laptop")
 def claims(profile: ProfileOption = "laptop", device: DeviceOption = "auto") -> None:
-    """Print the ledger: every claim, the paper's number, ours, and the verdict."""
-    from helpers.claims import print_ledger
-    from helpers.experiments import table
+    """Print the ledger, every claim with its verdict, and our predictions with their outcomes."""
+    from helpers.claims import factorial, print_ledger
+    from helpers.claims.predictions import print_predictions
+    from helpers.experiments import loader
     from helpers.profiles import choose_profile
 
     choose_profile(profile)
-    print_ledger(lambda name: table(name, profile, device).frame)
+    load = loader(profile, device)
+    print_ledger(load)
+    print_predictions(factorial.predictions(load))
 
 
 @app.command(epilog="Example: python -m helpers metadata --check")

@@ -9,6 +9,8 @@ from enum import StrEnum
 from html import escape
 
 import pandas as pd
+from rich.console import Console
+from rich.table import Table
 
 from helpers.claims.types import Load
 from helpers.errors import MissingTableError
@@ -145,3 +147,12 @@ class PredictionsView:
 def show_predictions(predictions: Sequence[Prediction], load: Load) -> PredictionsView:
     """Judge predictions and return them ready to be shown."""
     return PredictionsView(tuple(judge(one, load) for one in predictions))
+
+
+def print_predictions(view: PredictionsView, console: Console | None = None) -> None:
+    """Print predictions and their outcomes on the terminal."""
+    table = Table("prediction", "measured", "outcome", show_lines=True)
+    for one in view.reports:
+        head = f"{one.prediction.id}. {one.prediction.statement}"
+        table.add_row(head, one.measured, str(one.outcome))
+    (console or Console()).print(table)
