@@ -21,8 +21,8 @@ from rich.console import Console
 
 from helpers.build import site
 from helpers.build.book import Options, Tally, build_book
-from helpers.build.cache import imported_names, load_record, reachable_files
-from helpers.build.project import Project, chapters, find_root
+from helpers.build.cache import Record, imported_names, load_record, reachable_files
+from helpers.build.project import Chapter, Project, chapters, find_root
 from helpers.build.provenance import chapter_times, read_times
 from helpers.build.site import effective_parameters, warnings_in
 from helpers.errors import UserError
@@ -305,6 +305,14 @@ def test_pages_show_effective_parameters() -> None:
     exec(shown, values)
     assert (values["profile"], values["device"], values["seeds"]) == ("smoke", "cpu", [1, 2])
     assert shown.startswith('# size\nprofile: str = "smoke"  # how much\n')
+
+
+def test_a_chapter_edited_while_it_ran_is_named(tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "source": "1", "metadata": {}}
+    chapter = Chapter("book/01-one", tmp_path / "01-one.ipynb", {"cells": [cell, dict(cell)]})
+    record = Record("", [[]], [1], {}, 0.0, 0, 0, "", "")
+    with pytest.raises(UserError, match="01-one.ipynb was edited while it ran"):
+        site.executed_notebook(chapter, record, {})
 
 
 def test_only_warnings_are_shown(project: Project) -> None:

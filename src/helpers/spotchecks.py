@@ -70,8 +70,8 @@ def record_rerun(name: str, rerun: Mapping[str, Any], folder: Path | None = None
 def last_verified(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return the last time that a table was computed or verified, and where.
 
-    Keys: how (computed, re-run, or how many cells were computed again), date, device, hardware, versions
-    and commit. Older spot checks that do not say where they were made are passed over.
+    Keys: how (computed, re-run, or how many cells were computed again), date, device, hardware,
+    versions and commit. Older spot checks that do not say where they were made are passed over.
     """
     checks = provenance.get("spot_checks", [])
     times = [

@@ -34,11 +34,14 @@ BUILDERS = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "sphinx-de
 def executed_notebook(chapter: Chapter, record: Record, parameters: Mapping[str, str]) -> Notebook:
     """Return the chapter as it is now, with the outputs of its last run.
 
-    The parameters cell shows the values that ran, not the defaults in the source.
+    The parameters cell shows the values that ran, not the defaults in the source. Raises UserError
+    when the chapter has other cells than the run had: it was edited meanwhile.
     """
     notebook = copy.deepcopy(chapter.notebook)
     notebook.setdefault("metadata", {})["language_info"] = record.language
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    if len(code) != len(record.outputs):
+        raise UserError(f"{chapter.path.name} was edited while it ran; build the book again")
     for cell, outputs, count in zip(code, record.outputs, record.counts, strict=True):
         cell["outputs"] = outputs
         cell["execution_count"] = count
