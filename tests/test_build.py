@@ -311,7 +311,7 @@ def test_a_chapter_edited_while_it_ran_is_named(tmp_path: Path) -> None:
     cell = {"cell_type": "code", "source": "1", "metadata": {}}
     chapter = Chapter("book/01-one", tmp_path / "01-one.ipynb", {"cells": [cell, dict(cell)]})
     record = Record("", [[]], [1], {}, 0.0, 0, 0, "", "")
-    with pytest.raises(UserError, match="01-one.ipynb was edited while it ran"):
+    with pytest.raises(UserError, match=r"01-one.* was edited while it ran"):
         site.executed_notebook(chapter, record, {})
 
 

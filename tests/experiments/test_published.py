@@ -45,7 +45,7 @@ def test_last_verification_is_the_latest_that_says_where(folder):
             check("2031-01-01", "H100", cells=3, commit="abc"),
             {"date": "2032-01-01", "cells": 3},  # an older form, which does not say where
         ],
-        reruns=[check("2030-01-01", "M4", commit="abd")],
+        reruns=[check("2030-01-01", "M4", commit="f00d")],
     )
     checked, setups = published.verified(folder)
     row = checked.set_index("table").loc["theory"]

@@ -12,7 +12,7 @@ import pytest
 from helpers.site.crate import NAME, write_crate
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = {"seconds": 41.3, "date": "2026-01-02T03:04:05+00:00", "commit": "abd", "device": "cpu"}
+RUN = {"seconds": 41.3, "date": "2026-01-02T03:04:05+00:00", "commit": "f00d", "device": "cpu"}
 PROVENANCE = {
     "date": "2026-01-03T00:00:00+00:00",
     "profile": "laptop",
@@ -102,7 +102,7 @@ def test_each_table_and_chapter_says_what_computed_it(graph):
     page = graph["#run-01-a"]
     assert page["result"] == {"@id": "book/01-a.html"}
     assert {"@id": "_downloads/notebooks/01-a.ipynb"} in page["instrument"]
-    assert "profile laptop, device cpu, commit abd, wall time 41.3 s" in page["description"]
+    assert "profile laptop, device cpu, commit f00d, wall time 41.3 s" in page["description"]
 
 
 def test_a_book_without_a_citation_file_has_no_description(tmp_path):

@@ -158,7 +158,7 @@ def test_parameter_cells_are_hidden_and_others_are_not():
 
 
 def test_a_page_says_only_what_the_builder_knows():
-    run = {"seconds": 41.3, "date": "2026-01-02T03:04:05+00:00", "commit": "abd"}
+    run = {"seconds": 41.3, "date": "2026-01-02T03:04:05+00:00", "commit": "f00d"}
     known = {
         "profile": "laptop",
         "device": "cpu",
@@ -166,7 +166,7 @@ def test_a_page_says_only_what_the_builder_knows():
         "chapters": {"01-a": run, "02-b": {"seconds": 600, "device": "cuda"}},
     }
     assert pages.run_facts("01-a", known) == [
-        *("profile laptop", "device cpu", "41 s", "on 2026-01-02", "commit abd")
+        *("profile laptop", "device cpu", "41 s", "on 2026-01-02", "commit f00d")
     ]
     assert pages.run_facts("02-b", known) == ["profile laptop", "device cuda", "10 min"]
     assert pages.run_facts("03-c", known) == []
@@ -180,7 +180,7 @@ def test_a_page_says_only_what_the_builder_knows():
 
 
 def test_status_has_a_row_per_chapter_and_says_what_was_kept():
-    run = {"seconds": 41.3, "peak_mb": 512, "date": "2026-01-02T03:04:05+00:00", "commit": "abd"}
+    run = {"seconds": 41.3, "peak_mb": 512, "date": "2026-01-02T03:04:05+00:00", "commit": "f00d"}
     frame = status.chapter_rows(
         {
             "profile": "smoke",
