@@ -129,7 +129,13 @@ def test_an_interrupt_keeps_what_is_finished_and_leaves_no_process(project: Proj
     put(project, "02-slow", ["import time\ntime.sleep(600)"])
     command = [sys.executable, "-m", "helpers", "book", "--no-site", "-w", "2", "-d", "cpu"]
     running = subprocess.Popen(
-        command, cwd=project.root, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        command,
+        cwd=project.root,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        # A shell's jobs in the background are born deaf to Ctrl-C, and their children too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     quick = chapters(project)[0]
     events = project.build / "running" / "book--02-slow" / "events.jsonl"

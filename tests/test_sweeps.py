@@ -50,7 +50,13 @@ def start(folder, seconds=0.4, engine="local", workers=1, **environment):
         env={**os.environ, "PYTHONPATH": path, **environment},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=interruptible,
     )
+
+
+def interruptible():
+    """Undo what a shell does to jobs in the background: they are born deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def rows_on_disk(folder):
