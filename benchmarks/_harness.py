@@ -7,7 +7,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,33 @@ def growth_exponent(sizes: Sequence[float], times: Sequence[float]) -> float:
 
     upper = len(sizes) // 2 + 1
     return float(np.polyfit(np.log(sizes[-upper:]), np.log(times[-upper:]), 1)[0])
+
+
+def measure_growth(
+    sizes: Mapping[str, Sequence[int]],
+    base: Mapping[str, int],
+    measure: Callable[[dict[str, int]], Mapping[str, Any]],
+    quick: bool,
+    **names: str,
+) -> list[dict[str, Any]]:
+    """Measure while one setting at a time moves away from `base`; a row a size, each printed.
+
+    `measure` returns at least cpu_seconds for a setting; the rows of a setting that varies get its
+    growth exponent. `names` are columns that all rows share; quick leaves out the two largest sizes
+    of each.
+    """
+    rows = []
+    for varied, known in sizes.items():
+        found = []
+        for size in known[:-2] if quick else known:
+            setting = {**base, varied: size}
+            row = {**names, "varied": varied, "size": size, **setting, **measure(setting)}
+            print(row, flush=True)
+            found.append(row)
+        taken = [row["cpu_seconds"] for row in found]
+        exponent = growth_exponent([row["size"] for row in found], taken)
+        rows += [row | {"exponent": exponent} for row in found]
+    return rows
 
 
 def show(title: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ import statistics
 
 import numpy as np
 import pandas as pd
-from _harness import growth_exponent, pin_to_one_core, save, seconds, show
+from _harness import measure_growth, pin_to_one_core, save, seconds, show
 
 from helpers.weakness.pair_proxy import pair_proxy
 
@@ -69,18 +69,7 @@ def main() -> None:
     chosen = parser.parse_args()
     pin_to_one_core()
     pair_proxy(**draw(0, **BASE))  # compiles
-    rows = []
-    for varied, sizes in SIZES.items():
-        sizes = sizes[:-2] if chosen.quick else sizes
-        found = []
-        for size in sizes:
-            setting = BASE | {varied: size}
-            found.append({"varied": varied, "size": size, **setting, **measure(setting)})
-            print(found[-1], flush=True)
-        exponent = growth_exponent(
-            *([row[key] for row in found] for key in ("size", "cpu_seconds"))
-        )
-        rows += [row | {"exponent": exponent} for row in found]
+    rows = measure_growth(SIZES, BASE, measure, chosen.quick)
     show("Pair proxy: growth, one core", rows)
     print(save("pair_proxy_growth", rows))
     if chosen.publish:

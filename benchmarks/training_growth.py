@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 
 import pandas as pd
-from _harness import growth_exponent, pin_to_one_core, save, seconds, show
+from _harness import measure_growth, pin_to_one_core, save, seconds, show
 
 from helpers import data
 from helpers.networks import initialise
@@ -73,19 +73,13 @@ def main() -> None:
     split = data.split(data.load("mnist"), N)
     rows = []
     for name, measure in (("training step", time_training), ("Hessian trace", time_trace)):
-        for varied, sizes in SIZES.items():
-            found = []
-            for size in sizes[:-2] if chosen.quick else sizes:
-                setting = BASE | {varied: size}
-                taken = measure(split, **setting)
-                found.append(
-                    {"work": name, "varied": varied, "size": size, **setting, "cpu_seconds": taken}
-                )
-                print(found[-1], flush=True)
-            exponent = growth_exponent(
-                *([row[key] for row in found] for key in ("size", "cpu_seconds"))
-            )
-            rows += [row | {"exponent": exponent} for row in found]
+        rows += measure_growth(
+            SIZES,
+            BASE,
+            lambda setting, measure=measure: {"cpu_seconds": measure(split, **setting)},
+            chosen.quick,
+            work=name,
+        )
     show("Training and trace: growth, one core", rows)
     print(save("training_growth", rows))
     if chosen.publish:

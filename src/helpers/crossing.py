@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.errors import MissingTableError, UserError
+from helpers.errors import UserError
 from helpers.experiments.factorial import PROTOCOLS, Factorial, Stop, updates_per_epoch
-from helpers.scales import in_words
+from helpers.scales import NOT_YET, by_size, in_words, so_far
 from helpers.statistics import Estimate, holm, paired_difference, spearman
 
 SIZES = tuple(p.n for p in PROTOCOLS if len(p.batch_sizes) > 1)
@@ -46,9 +46,7 @@ class Crossings:
         """Say which sizes are measured and which are not yet."""
         if not self.sizes:
             return f"none of n = {in_words(self.missing)} is measured yet"
-        verb = "is" if len(self.sizes) == 1 else "are"
-        done = f"n = {in_words(self.sizes)} {verb} measured"
-        return f"{done}; n = {in_words(self.missing)} not yet" if self.missing else done
+        return so_far(self.sizes, self.missing)
 
 
 def gather(load: Callable[[str], pd.DataFrame], sizes: Sequence[int] = SIZES) -> Crossings:
@@ -56,13 +54,7 @@ def gather(load: Callable[[str], pd.DataFrame], sizes: Sequence[int] = SIZES) ->
 
     A damaged table raises UserError; a table that was never computed is missing.
     """
-    frames, missing = {}, []
-    for n in sizes:
-        try:
-            frames[n] = load(f"factorial_mnist_{n}")
-        except MissingTableError:
-            missing.append(n)
-    return Crossings(frames, tuple(missing))
+    return Crossings(*by_size(sizes, lambda n: load(f"factorial_mnist_{n}")))
 
 
 def protocol_of(n: int) -> Factorial:
@@ -253,7 +245,7 @@ def carrier(crossings: Crossings, outcome: str) -> str:
         whole = np.sign(rate + batch)
         names.add("the learning rate" if whole * rate > whole * batch else "the batch size")
     if not names:
-        return "not measured yet"
+        return NOT_YET
     where = " at every size measured" if len(crossings.sizes) > 1 else ""
     return names.pop() + where if len(names) == 1 else "now the one, now the other"
 

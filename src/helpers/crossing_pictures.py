@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter
 
 from helpers.crossing import (
     OUTCOMES,
@@ -30,19 +30,11 @@ from helpers.crossing import (
 )
 from helpers.experiments.factorial import Stop
 from helpers.experiments.vanishing import REGIMES as PAPER_REGIMES
-from helpers.plots import COLOURS, INK, REGIMES, heatmap
+from helpers.plots import COLOURS, INK, REGIMES, heatmap, plain_log_axis
+from helpers.scales import NOT_YET
 
 _RATES = ("blue", "teal", "orange")  # low to high
 _BATCHES = ("o", "D", "s")  # small to large
-
-
-def plain_log_axis(ax: Axes, which: str, ticks: Sequence[float]) -> None:
-    """Make an axis logarithmic with plain numbers at the given ticks and nowhere else."""
-    (ax.set_xscale if which == "x" else ax.set_yscale)("log")
-    axis = ax.xaxis if which == "x" else ax.yaxis
-    axis.set_major_locator(FixedLocator(list(ticks)))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
 
 
 def draw_plane(ax: Axes) -> None:
@@ -125,7 +117,7 @@ def map_heights(crossings: Crossings) -> list[float]:
 
 def say_missing(ax: Axes) -> None:
     """Leave an axis empty, and say why."""
-    ax.text(0, 0.9, "not measured yet", va="top", transform=ax.transAxes)
+    ax.text(0, 0.9, NOT_YET, va="top", transform=ax.transAxes)
     ax.set_axis_off()
 
 
@@ -164,8 +156,7 @@ def draw_two_ways(axes: np.ndarray, crossings: Crossings) -> None:
         if n in crossings.frames:
             column[1].set_xticklabels(["small\nbatch", "one\nchanged", "large\nbatch"])
             column[1].set_yscale("log")
-            column[1].yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-            column[1].yaxis.set_minor_formatter(FuncFormatter(_sparse))
+            _name_few_ticks(column[1].yaxis)
     axes[0, 0].set_ylabel("test accuracy (%)")
     axes[1, 0].set_ylabel("Hessian trace")
 
@@ -234,10 +225,8 @@ def draw_stops(axes: np.ndarray, crossings: Crossings) -> None:
                     markersize=7,
                 )
         ax.set(xscale="log", yscale="log")
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-        ax.xaxis.set_minor_formatter(FuncFormatter(_sparse))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-        ax.yaxis.set_minor_formatter(FuncFormatter(_sparse))
+        for axis in (ax.xaxis, ax.yaxis):
+            _name_few_ticks(axis)
     axes[0].set_ylabel("Hessian trace")
 
 
@@ -285,6 +274,12 @@ def draw_large_n(ax: Axes, found: LargeN | None) -> None:
 
 def _rate(rate: float) -> str:
     return f"{rate:g}".removeprefix("0")
+
+
+def _name_few_ticks(axis: Axis) -> None:
+    """Name the powers of ten of a logarithmic axis, and 2 and 5 times them, as plain numbers."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(FuncFormatter(_sparse))
 
 
 def _sparse(value: float, _: object) -> str:

@@ -19,18 +19,23 @@ from helpers.crossing import (
     two_ways,
 )
 from helpers.experiments.factorial import Stop
+from helpers.scales import NOT_YET
 from helpers.statistics import Estimate
 from helpers.tables import MISSING
 
-NOT_YET = "not measured yet"
 Measure = Callable[[pd.DataFrame, str], Estimate]
+
+
+def signed(value: float, form: str = "+.2f") -> str:
+    """Return a number as text, with a true minus sign."""
+    return format(value, form).replace("-", "−")
 
 
 def interval(centre: float, low: float, high: float) -> str:
     """Return an estimate with its interval as text, '+1.23 [+1.00, +1.46]'; a dash for nan."""
     if not np.isfinite(centre):
         return MISSING
-    return f"{centre:+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", "−")
+    return f"{signed(centre)} [{signed(low)}, {signed(high)}]"
 
 
 def in_text(one: Estimate) -> str:
@@ -51,7 +56,7 @@ def span(values: Iterable[float], form: str = "+.2f") -> str:
     numbers = list(values)
     if not numbers:
         return NOT_YET
-    low, high = (format(x, form).replace("-", "−") for x in (min(numbers), max(numbers)))
+    low, high = (signed(x, form) for x in (min(numbers), max(numbers)))
     return low if low == high else f"{low} to {high}"
 
 
@@ -89,7 +94,7 @@ def step_table(crossings: Crossings) -> pd.DataFrame:
             for name, values in zip(steps.index, steps.to_numpy(dtype=float), strict=True)
         }
         both = column.pop("both")
-        rate, batch = (f"{part:+.2f}".replace("-", "−") for part in shares(frame, "accuracy"))
+        rate, batch = (signed(part) for part in shares(frame, "accuracy"))
         last = {"rate, both ways averaged": rate, "batch, both ways averaged": batch}
         found[f"n = {n:,}"] = column | last | {"regimes apart": both}
     return pd.DataFrame(found).rename_axis("step") if found else _open(crossings, "step")

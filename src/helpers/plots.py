@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import seaborn as sns
 from IPython.core.getipython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 from sklearn.isotonic import IsotonicRegression
@@ -105,6 +106,20 @@ def use_theme() -> None:
         set_matplotlib_formats(
             "svg", bbox_inches="tight", facecolor="none", metadata={"Date": None}
         )
+
+
+def plain_log_axis(
+    ax: Axes,
+    which: Literal["x", "y"],
+    ticks: Sequence[float],
+    name: Callable[[float], str] = "{:,.4g}".format,
+) -> None:
+    """Make an axis logarithmic, with a plain number at each of the given ticks and nowhere else."""
+    (ax.set_xscale if which == "x" else ax.set_yscale)("log")
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    axis.set_major_locator(FixedLocator(list(ticks)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: name(value)))
 
 
 def rank_scatter(

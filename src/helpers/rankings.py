@@ -11,31 +11,10 @@ from numpy.typing import ArrayLike
 from helpers.claims.correlations import Family
 from helpers.claims.types import Load
 from helpers.plots import forest
-from helpers.tables import Table, show
+from helpers.tables import Table, readable, show, word
 
 _SIGNED = ("paper ρ", "ρ", "low", "high")
 _NAMES = {"rho": "ρ", "p_holm": "p (Holm)", "p_bh": "p (BH)"}
-
-
-_WORDS = {
-    "hessian_trace": "Hessian trace",
-    "hutchinson_trace": "Hutchinson's estimate",
-    "weight_l1_norm": "weight norm (L1)",
-    "weight_l2_norm": "weight norm (L2)",
-    "l1_patterns": "layer-1 patterns",
-    "l2_patterns": "layer-2 patterns",
-    "unseen_only_regions": "unseen-only regions",
-}
-
-
-def word(name: str) -> str:
-    """Return the name of a column as words."""
-    return _WORDS.get(name, name.replace("_", " "))
-
-
-def readable(names: Sequence[str]) -> list[str]:
-    """Return the names of columns as words."""
-    return [word(name) for name in names]
 
 
 def show_family(

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from helpers.plots import COLOURS, INK, REGIMES, rank_scatter
-from helpers.scales import MEASURES, NAMES, SIZES, Scales, compared, printed_rho
+from helpers.plots import COLOURS, INK, REGIMES, plain_log_axis, rank_scatter
+from helpers.scales import MEASURES, NAMES, NOT_YET, SIZES, Scales, compared, printed_rho
 
 ASIDE = 0.9  # the paper's numbers stand a little to the left of ours, so that both are seen
 _PAPER: dict[str, Any] = {
@@ -26,11 +25,8 @@ _PAPER: dict[str, Any] = {
 
 def size_axis(ax: Axes, sizes: Sequence[int] = SIZES, missing: Sequence[int] = ()) -> None:
     """Make x the size of the training subset, logarithmic; a missing size is marked on the axis."""
-    ax.set_xscale("log")
+    plain_log_axis(ax, "x", sizes, _short)
     ax.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
-    ax.xaxis.set_major_locator(FixedLocator(list(sizes)))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda n, _: _short(n)))
     ax.set_xlabel("training points n")
     if missing:
         ax.plot(
@@ -42,7 +38,7 @@ def size_axis(ax: Axes, sizes: Sequence[int] = SIZES, missing: Sequence[int] = (
             markeredgewidth=1.6,
             transform=ax.get_xaxis_transform(),
             clip_on=False,
-            label="not measured yet",
+            label=NOT_YET,
         )
 
 
@@ -161,7 +157,7 @@ def draw_every_size(axes: np.ndarray, scales: Scales, measure: str) -> None:
         else:
             ax.set(title=f"n = {n:,}", xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
-            ax.text(0.5, 0.5, "not measured yet", ha="center", transform=ax.transAxes)
+            ax.text(0.5, 0.5, NOT_YET, ha="center", transform=ax.transAxes)
     axes[0, 0].set_ylabel("test accuracy (%)")
 
 
@@ -205,11 +201,8 @@ def draw_rescaled(
     for (_, regime), one in own.groupby(["network", "regime"]):
         style = REGIMES[str(regime)]
         ax.plot(one["factor"], one["hessian_trace"], color=style["color"], marker=style["marker"])
-    ax.set(xscale="log", yscale="log", title=f"n = {n:,}", xlabel="β")
-    factors = sorted(own["factor"].unique())
-    ax.xaxis.set_major_locator(FixedLocator(factors))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.set(yscale="log", title=f"n = {n:,}", xlabel="β")
+    plain_log_axis(ax, "x", sorted(own["factor"].unique()), "{:g}".format)
 
 
 def _short(n: float) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,10 @@ from helpers.statistics import (
     superiority,
     welch_difference,
 )
+from helpers.tables import word
 
+T = TypeVar("T")
+NOT_YET = "not measured yet"
 SIZES = tuple(REGIMES)
 TRAINING_POINTS, TEST_POINTS = 60_000, 10_000
 # Our columns, and what Table 2 of the paper calls them.
@@ -43,13 +47,7 @@ MEASURES: Mapping[str, str] = {
     "l2_patterns": "l2_patterns",
     "ensemble_agreement": "ensemble_agreement",
 }
-
-NAMES: Mapping[str, str] = {
-    "hessian_trace": "Hessian trace",
-    "l1_patterns": "layer-1 patterns",
-    "l2_patterns": "layer-2 patterns",
-    "ensemble_agreement": "ensemble agreement",
-}
+NAMES: Mapping[str, str] = {name: word(name) for name in MEASURES}
 
 
 @dataclass(frozen=True)
@@ -85,16 +83,25 @@ def gather(
     `sizes` is all that the protocol names for the data set unless given. A damaged table raises
     UserError; a table that was never computed is missing.
     """
-    known = [p.name.rsplit("_", 1)[1] for p in PROTOCOLS if p.dataset == dataset]
-    frames, missing = {}, []
-    for n in [int(size) for size in known] if sizes is None else sizes:
+    if sizes is None:
+        sizes = [int(p.name.rsplit("_", 1)[1]) for p in PROTOCOLS if p.dataset == dataset]
+    whole, missing = by_size(sizes, lambda n: load(f"vanishing_{dataset}_{n}"))
+    frames = {n: frame[~frame["diverged"]].reset_index(drop=True) for n, frame in whole.items()}
+    return Scales(dataset, frames, missing)
+
+
+def by_size(sizes: Iterable[int], read: Callable[[int], T]) -> tuple[dict[int, T], tuple[int, ...]]:
+    """Read something at every size that has its tables; return it by size, and the missing sizes.
+
+    `read` raises MissingTableError where a table was never computed.
+    """
+    found, missing = {}, []
+    for n in sizes:
         try:
-            frame = load(f"vanishing_{dataset}_{n}")
+            found[n] = read(n)
         except MissingTableError:
             missing.append(n)
-            continue
-        frames[n] = frame[~frame["diverged"]].reset_index(drop=True)
-    return Scales(dataset, frames, tuple(missing))
+    return found, tuple(missing)
 
 
 def protocol_table(dataset: str = "mnist") -> pd.DataFrame:
@@ -164,7 +171,7 @@ def advantages(scales: Scales) -> pd.DataFrame:
             "unfinished_small": int((~scales.regime(n, "small_batch", "memorised")).sum()),
             "unfinished_large": int((~scales.regime(n, "large_batch", "memorised")).sum()),
         }
-    return _by_size(rows)
+    return _a_row_each(rows)
 
 
 def compared(scales: Scales, column: str) -> pd.DataFrame:
@@ -180,7 +187,7 @@ def compared(scales: Scales, column: str) -> pd.DataFrame:
             row[name] = float(values.mean())
             row[f"{name}_reach"] = float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))
         rows[n] = row | {"ratio": row["large"] / row["small"]}
-    return _by_size(rows)
+    return _a_row_each(rows)
 
 
 def correlations(scales: Scales, measures: Iterable[str] = tuple(MEASURES)) -> pd.DataFrame:
@@ -253,7 +260,7 @@ def splits(scales: Scales, measure: str) -> pd.DataFrame:
             "remainder": one.remainder,
             "within": one.within,
         }
-    return _by_size(rows)
+    return _a_row_each(rows)
 
 
 def mean_disagreement(frame: pd.DataFrame) -> float:
@@ -293,7 +300,7 @@ def by_skill_alone(scales: Scales, draws: int = 10) -> pd.DataFrame:
             seed=n,
         )
         rows[n] = {"rho": found.mean(), "low": found.min(), "high": found.max()}
-    return _by_size(rows)
+    return _a_row_each(rows)
 
 
 def judged_on_test_images(n: int) -> bool:
@@ -327,7 +334,7 @@ def ceilings(scales: Scales) -> pd.DataFrame:
             ).spearman.estimate,
             "within": float(np.mean([one.spearman.estimate for one in inside])),
         }
-    return _by_size(rows)
+    return _a_row_each(rows)
 
 
 def train_again(
@@ -377,7 +384,7 @@ def at_sizes(texts: Mapping[int, str], missing: Sequence[int] = ()) -> str:
     """
     parts = [f"n = {n:,}: {text}" for n, text in texts.items()]
     if missing:
-        parts.append(f"not measured yet: n = {in_words(missing)}")
+        parts.append(f"{NOT_YET}: n = {in_words(missing)}")
     return "; ".join(parts)
 
 
@@ -387,11 +394,14 @@ def state_of(scales: Scales) -> str:
         return f"all {len(scales.sizes)} sizes are measured"
     if not scales.sizes:
         return f"none of the {len(scales.missing)} sizes is measured yet"
-    return (
-        f"n = {in_words(scales.sizes)} {'is' if len(scales.sizes) == 1 else 'are'} measured; "
-        f"n = {in_words(scales.missing)} not yet"
-    )
+    return so_far(scales.sizes, scales.missing)
 
 
-def _by_size(rows: Mapping[int, Mapping[str, float]]) -> pd.DataFrame:
+def so_far(sizes: Sequence[int], missing: Sequence[int]) -> str:
+    """Say which sizes are measured, and which are not yet, if any."""
+    done = f"n = {in_words(sizes)} {'is' if len(sizes) == 1 else 'are'} measured"
+    return f"{done}; n = {in_words(missing)} not yet" if missing else done
+
+
+def _a_row_each(rows: Mapping[int, Mapping[str, float]]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(dict(rows), orient="index").rename_axis("n")

@@ -28,7 +28,7 @@ from rich.progress import (
 )
 
 from helpers import results
-from helpers.device import choose_device
+from helpers.device import choose_device, device_name
 from helpers.engines import one_thread, stream
 from helpers.errors import UserError
 from helpers.fingerprint import code_fingerprint
@@ -192,7 +192,7 @@ def _compute(task: _Task) -> list[Outcome]:
         found = task.experiment.run_stack(task.cells, task.device)
     seconds = (time.perf_counter() - start) / len(found)
     cpu_seconds = (time.process_time() - cpu_start) / len(found)
-    device = _device_name(task.device)
+    device = device_name(task.device)
     return [Outcome(result, device, seconds, cpu_seconds) for result in found]
 
 
@@ -225,15 +225,6 @@ def _groups(experiment: Experiment, cells: Sequence[Any], size: int) -> list[tup
         for group in together.values()
         for start in range(0, len(group), size)
     ]
-
-
-def _device_name(device: str) -> str:
-    chosen = choose_device(device)
-    if chosen.type == "cuda":
-        import torch
-
-        return f"cuda ({torch.cuda.get_device_name(chosen)})"
-    return chosen.type
 
 
 def _finished(experiment: Experiment, folder: Path, code: str) -> results.Table | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,25 @@ import pandas as pd
 
 MISSING = "–"
 Format = str | Callable[[object], str]
+_WORDS = {
+    "hessian_trace": "Hessian trace",
+    "hutchinson_trace": "Hutchinson's estimate",
+    "weight_l1_norm": "weight norm (L1)",
+    "weight_l2_norm": "weight norm (L2)",
+    "l1_patterns": "layer-1 patterns",
+    "l2_patterns": "layer-2 patterns",
+    "unseen_only_regions": "unseen-only regions",
+}
+
+
+def word(name: str) -> str:
+    """Return the name of a column as words."""
+    return _WORDS.get(name, name.replace("_", " "))
+
+
+def readable(names: Sequence[str]) -> list[str]:
+    """Return the names of columns as words."""
+    return [word(name) for name in names]
 
 
 @dataclass(frozen=True)

@@ -20,20 +20,19 @@ from helpers.claims.predictions import (
     show_predictions,
 )
 from helpers.claims.types import Claim, Load, Reading, Verdict
-from helpers.claims.vanishing import over_sizes
+from helpers.claims.vanishing import RULE_OVER_SIZES, over_sizes
 from helpers.crossing import SINGLE, SIZES, batches, grid, rates
-from helpers.crossing_words import as_ratio, in_text
+from helpers.crossing_words import as_ratio, in_text, signed
 from helpers.experiments.factorial import Stop
 from helpers.experiments.vanishing import REGIMES
-from helpers.reported import reported_table
-from helpers.scales import in_words
+from helpers.scales import in_words, printed_table_1
 from helpers.statistics import Estimate, paired_difference, welch_difference
 
 _CHAPTER = "12-batch-or-rate"
 MARGIN = 0.2  # points of accuracy that F2 grants
 TIMES = 3.0  # F3: the change over rates against the change over batches
 HALF = 0.5  # F5: the spread of traces under (b) against that under (a)
-_TABLE_1 = reported_table("table1_vanishing_advantage").set_index("n")
+_TABLE_1 = printed_table_1()
 PAPER_ADVANTAGE = float(_TABLE_1["delta_pp"][SINGLE])
 BEFORE = 12_000  # the last size before the paper lowers its large-batch rate
 HALFWAY = (float(_TABLE_1["delta_pp"][BEFORE]) + PAPER_ADVANTAGE) / 2
@@ -95,7 +94,7 @@ def three_to_one(frame: pd.DataFrame, stop: Stop = "memorised") -> Judged:
     """Judge F3 at one size."""
     change = crossing.effects(frame, "accuracy", stop)["change"]
     rate, batch = float(change["rate"]), float(change["batch"])
-    text = f"{_signed(rate)} points over the rates, {_signed(batch)} over the batches"
+    text = f"{signed(rate)} points over the rates, {signed(batch)} over the batches"
     return Judged(text, abs(rate) >= TIMES * abs(batch))
 
 
@@ -126,9 +125,8 @@ def stopping(frame: pd.DataFrame) -> Judged:
     return Judged(text, second <= HALF * first and all(orders.values()))
 
 
-def _at_24000(load: Load) -> tuple[Estimate, Estimate]:
+def _at_24000(found: crossing.LargeN) -> tuple[Estimate, Estimate]:
     """Return .5 less .3, paired by seed, and .5 less the small-batch regime, in points."""
-    found = crossing.at_large_n(load)
     both = found.by_rate.dropna()
     low, high = both.columns[0], both.columns[-1]
     gain = paired_difference(both[high], both[low])
@@ -137,8 +135,9 @@ def _at_24000(load: Load) -> tuple[Estimate, Estimate]:
 
 def rate_restored(load: Load, n: int) -> Judged:
     """Judge F6."""
-    gain, ahead = _at_24000(load)
-    low, high = crossing.at_large_n(load).by_rate.mean()
+    found = crossing.at_large_n(load)
+    gain, ahead = _at_24000(found)
+    low, high = found.by_rate.mean()
     text = (
         f"rate .5 less rate .3: {in_text(gain)} points; rate .5 less small batch: {in_text(ahead)}"
     )
@@ -236,7 +235,7 @@ def _judge_batch(load: Load, n: int, outcome: str, sign: int) -> tuple[str, Verd
 
 
 def _read_rate_drop(load: Load) -> Reading:
-    gain, ahead = _at_24000(load)
+    gain, ahead = _at_24000(crossing.at_large_n(load))
     verdict = Verdict.PARTLY
     if gain.low <= 0 and ahead.high < HALFWAY:
         verdict = Verdict.REPLICATES
@@ -249,16 +248,8 @@ def _read_rate_drop(load: Load) -> Reading:
     return Reading(text, verdict, gain.estimate, gain.low, gain.high)
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
-
-
 _FACTORS = [REGIMES[n][1] / REGIMES[n][0] for n in SIZES]
 _BETWEEN = f"between regimes whose rates differ {min(_FACTORS):.0f}- to {max(_FACTORS):.0f}-fold"
-_EACH = (
-    "over the sizes: replicates if every one does, does not if none does even in part, in part "
-    "otherwise"
-)
 _TRACES = ", ".join(
     f"{_TABLE_1['hessian_small'][n]:.1f}/{_TABLE_1['hessian_large'][n]:.1f}" for n in SIZES
 )
@@ -277,7 +268,7 @@ CLAIMS: tuple[Claim, ...] = (
         rule="at each size, largest batch less batch 64 at equal rate, averaged over the rates, "
         "paired by seed, networks stopped as in the paper: replicates if the 95 % interval lies "
         "above 0 and the estimate is at least half of the difference between the two regimes in "
-        f"the same table; in part if only the interval is above 0; {_EACH}",
+        f"the same table; in part if only the interval is above 0; {RULE_OVER_SIZES}",
         read=partial(
             over_sizes, sizes=SIZES, judge=partial(_judge_batch, outcome="accuracy", sign=1)
         ),
@@ -291,7 +282,8 @@ CLAIMS: tuple[Claim, ...] = (
         tables=tables(*SIZES),
         rule="the same for the logarithm of the trace: replicates if the ratio of traces at equal "
         "rate, largest batch over batch 64, has a 95 % interval below 1 and is at least half as "
-        f"far from 1 (in logarithms) as that between the regimes; in part if only below 1; {_EACH}",
+        "far from 1 (in logarithms) as that between the regimes; in part if only below 1; "
+        + RULE_OVER_SIZES,
         read=partial(
             over_sizes, sizes=SIZES, judge=partial(_judge_batch, outcome="log_trace", sign=-1)
         ),

@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from html import escape
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from helpers.claims.stacked import StackedTable, chip
 from helpers.claims.types import Load
-from helpers.errors import MissingTableError
-from helpers.scales import at_sizes
+from helpers.scales import at_sizes, by_size
 
 
 class Outcome(StrEnum):
@@ -63,25 +64,22 @@ class Report:
 
 def judge(prediction: Prediction, load: Load) -> Report:
     """Judge one prediction at every size that has its tables."""
-    texts: dict[int, str] = {}
-    held, missing = [], []
-    for n in prediction.sizes:
-        try:
-            one = prediction.judge(load, n)
-        except MissingTableError:
-            missing.append(n)
-            continue
-        texts[n] = one.text
-        held.append(one.held)
-    if not texts:
+    found, missing = by_size(prediction.sizes, partial(prediction.judge, load))
+    if not found:
         return Report(prediction, "–", Outcome.OPEN)
     outcome = Outcome.SO_FAR if missing else Outcome.HELD
-    if not all(held):
+    if not all(one.held for one in found.values()):
         outcome = Outcome.FAILED
+    texts = {n: one.text for n, one in found.items()}
     return Report(prediction, at_sizes(texts, missing), outcome)
 
 
-_COLUMNS = ("Measured here", "Outcome")
+_TABLE = StackedTable(
+    label="Predictions and outcomes",
+    caption="What was predicted before the run, and what came of it.",
+    columns=("Prediction", "Measured here", "Outcome"),
+    kind="predictions",
+)
 
 
 @dataclass(frozen=True)
@@ -117,28 +115,12 @@ class PredictionsView:
         return ", ".join(names) or "none"
 
     def _repr_html_(self) -> str:
-        cells = "".join(
-            f'<th role="columnheader" scope="col">{name}</th>' for name in ("Prediction", *_COLUMNS)
-        )
-        body = "".join(self._row(one) for one in self.reports)
-        return (
-            '<div class="table-wrapper ledger predictions" tabindex="0" role="region" '
-            'aria-label="Predictions and outcomes"><table class="table" role="table">'
-            "<caption>What was predicted before the run, and what came of it.</caption>"
-            f'<thead role="rowgroup"><tr role="row">{cells}</tr></thead>'
-            f'<tbody role="rowgroup">{body}</tbody></table></div>'
-        )
+        return _TABLE.html(self._row(one) for one in self.reports)
 
     @staticmethod
-    def _row(one: Report) -> str:
-        chip = f'<span class="verdict verdict-{CSS_CLASS[one.outcome]}">{one.outcome}</span>'
-        values = (escape(one.measured), chip)
-        cells = "".join(
-            f'<td role="cell" data-label="{name}">{value}</td>'
-            for name, value in zip(_COLUMNS, values, strict=True)
-        )
+    def _row(one: Report) -> tuple[str, tuple[str, ...]]:
         head = f"<strong>{one.prediction.id}.</strong> {escape(one.prediction.statement)}"
-        return f'<tr role="row"><th role="rowheader" scope="row">{head}</th>{cells}</tr>'
+        return head, (escape(one.measured), chip(one.outcome, CSS_CLASS[one.outcome]))
 
     def __repr__(self) -> str:
         return self.frame[["measured", "outcome"]].to_string()

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from helpers.claims.ledger import claim, ledger, read_claim
+from helpers.claims.stacked import StackedTable, chip
 from helpers.claims.types import Claim, Load, Reading, Verdict
 
 CSS_CLASS = {
@@ -33,7 +34,7 @@ def _typeset(text: str) -> str:
 
 def verdict_chip(verdict: Verdict) -> str:
     """Return the verdict as a small HTML label."""
-    return f'<span class="verdict verdict-{CSS_CLASS[verdict]}">{escape(verdict)}</span>'
+    return chip(verdict, CSS_CLASS[verdict])
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,11 @@ def box(claim_id: str, load: Load) -> Box:
     return Box(claim(claim_id), read_claim(claim_id, load))
 
 
-_LEDGER_COLUMNS = ("Paper", "Measured here", "Verdict")
+_LEDGER = StackedTable(
+    label="The claim ledger",
+    caption="Every claim, its printed value, our measurement and the verdict.",
+    columns=("Claim of the paper", "Paper", "Measured here", "Verdict"),
+)
 
 
 @dataclass(frozen=True)
@@ -80,36 +85,16 @@ class LedgerView:
     frame: pd.DataFrame
 
     def _repr_html_(self) -> str:
-        head = ("Claim of the paper", *_LEDGER_COLUMNS)
-        cells = "".join(f'<th role="columnheader" scope="col">{escape(name)}</th>' for name in head)
-        body = "".join(self._row(row) for _, row in self.frame.iterrows())
-        # A narrow screen stacks the cells; the roles keep it a table for those who listen to it.
-        return (
-            '<div class="table-wrapper ledger" tabindex="0" role="region" '
-            'aria-label="The claim ledger"><table class="table" role="table">'
-            "<caption>Every claim, its printed value, our measurement and the verdict.</caption>"
-            f'<thead role="rowgroup"><tr role="row">{cells}</tr></thead>'
-            f'<tbody role="rowgroup">{body}</tbody></table></div>'
-        )
+        return _LEDGER.html(self._row(row) for _, row in self.frame.iterrows())
 
     @staticmethod
-    def _row(row: pd.Series) -> str:
+    def _row(row: pd.Series) -> tuple[str, tuple[str, ...]]:
         page = escape(str(row["chapter"]))
         number = page.split("-", 1)[0].lstrip("0")
         source = f'{escape(row["where"])} · <a href="{page}.html">chapter {number}</a>'
-        values = (
-            _typeset(row["reported"]),
-            _typeset(row["measured"]),
-            verdict_chip(Verdict(row["verdict"])),
-        )
-        cells = "".join(
-            f'<td role="cell" data-label="{name}">{value}</td>'
-            for name, value in zip(_LEDGER_COLUMNS, values, strict=True)
-        )
-        return (
-            f'<tr role="row"><th role="rowheader" scope="row">{escape(row["claim"])}'
-            f'<span class="claim-source">{source}</span></th>{cells}</tr>'
-        )
+        head = f'{escape(row["claim"])}<span class="claim-source">{source}</span>'
+        verdict = verdict_chip(Verdict(row["verdict"]))
+        return head, (_typeset(row["reported"]), _typeset(row["measured"]), verdict)
 
     def __repr__(self) -> str:
         return self.frame[["id", "reported", "measured", "verdict"]].to_string(index=False)

@@ -21,10 +21,10 @@ from helpers.claims.types import (
     verdict_of_null,
 )
 from helpers.errors import MissingTableError
-from helpers.reported import reported_table
 from helpers.scales import (
     Scales,
     at_sizes,
+    by_size,
     ceiling_of,
     gather,
     in_words,
@@ -39,7 +39,7 @@ SMALL_N = (500, 2_000, 6_000, 12_000)  # where the paper finds an advantage, and
 LARGE_N = (24_000, 60_000)
 TRACE_BAND = 0.10  # mean traces count as the paper's if within this share of them
 _CHAPTER = "08-vanishing-advantage"
-_EACH = (
+RULE_OVER_SIZES = (
     "over the sizes: replicates if every one does, does not if none does even in part, in part "
     "otherwise"
 )
@@ -56,26 +56,20 @@ def over_sizes(load: Load, sizes: Sequence[int], judge: Judge) -> Reading:
 
     Raises MissingTableError when none is.
     """
-    texts: dict[int, str] = {}
-    verdicts, missing = [], []
-    for n in sizes:
-        try:
-            text, verdict = judge(load, n)
-        except MissingTableError:
-            missing.append(n)
-            continue
-        texts[n] = text
-        verdicts.append(verdict)
-    if not texts:
+    found, missing = by_size(sizes, partial(judge, load))
+    if not found:
         raise MissingTableError(f"none of the sizes {in_words(sizes)} is measured")
+    verdicts = {verdict for _, verdict in found.values()}
     verdict = Verdict.PARTLY
     if missing:
         verdict = Verdict.UNFINISHED
-    elif set(verdicts) == {Verdict.REPLICATES}:
-        verdict = Verdict.REPLICATES
-    elif set(verdicts) == {Verdict.FAILS}:
-        verdict = Verdict.FAILS
-    return Reading(at_sizes(texts, missing), verdict)
+    elif verdicts in ({Verdict.REPLICATES}, {Verdict.FAILS}):
+        verdict = verdicts.pop()
+    return Reading(at_sizes({n: text for n, (text, _) in found.items()}, missing), verdict)
+
+
+def _interval(one: Estimate) -> str:
+    return f"{one.estimate:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
 
 
 def _scale(load: Load, n: int) -> pd.DataFrame:
@@ -91,31 +85,28 @@ def delta(frame: pd.DataFrame) -> Estimate:
 
 def judge_delta(load: Load, n: int) -> tuple[str, Verdict]:
     """Judge Δ at one size against the paper's, give or take half of its last printed digit."""
-    found, printed = delta(_scale(load, n)), float(printed_table_1()["delta_pp"][n])
+    found = delta(_scale(load, n))
+    return _interval(found), _verdict_of_delta(found, n)
+
+
+def _verdict_of_delta(found: Estimate, n: int) -> Verdict:
+    printed = float(printed_table_1()["delta_pp"][n])
     half = 0.05 if n in SMALL_N else 0.005
     beyond = max(found.low - printed, printed - found.high, 0.0)
     near = printed if beyond > half else float(np.clip(printed, found.low, found.high))
-    verdict = verdict_of_estimate(found.estimate, found.low, found.high, near)
-    return f"{found.estimate:+.2f} [{found.low:+.2f}, {found.high:+.2f}]", verdict
+    return verdict_of_estimate(found.estimate, found.low, found.high, near)
 
 
 def _read_one_delta(load: Load, n: int) -> Reading:
     found = delta(_scale(load, n))
-    text, verdict = judge_delta(load, n)
-    measured = f"Δ = {text} points, p = {found.p:.2g} (Welch), {found.n} networks"
-    return Reading(measured, verdict, found.estimate, found.low, found.high)
+    measured = f"Δ = {_interval(found)} points, p = {found.p:.2g} (Welch), {found.n} networks"
+    return Reading(measured, _verdict_of_delta(found, n), found.estimate, found.low, found.high)
 
 
 def _read_vanishing(load: Load) -> Reading:
     """Compare Δ at n = 2,000 with Δ at 60,000 by a normal interval of the difference."""
-    found: dict[int, Estimate] = {}
-    missing = []
-    for n in (2_000, 60_000):
-        try:
-            found[n] = delta(_scale(load, n))
-        except MissingTableError:
-            missing.append(n)
-    texts = {n: f"{d.estimate:+.2f} [{d.low:+.2f}, {d.high:+.2f}]" for n, d in found.items()}
+    found, missing = by_size((2_000, 60_000), lambda n: delta(_scale(load, n)))
+    texts = {n: _interval(one) for n, one in found.items()}
     if not found:
         raise MissingTableError("neither size is measured")
     if missing:
@@ -152,7 +143,7 @@ def judge_rho(load: Load, n: int, measure: str, absent: Sequence[int] = ()) -> t
         verdict = verdict_of_null(found.low, found.high, printed)
     else:
         verdict = verdict_of_estimate(found.estimate, found.low, found.high, printed)
-    return f"{found.estimate:+.2f} [{found.low:+.2f}, {found.high:+.2f}]", verdict
+    return _interval(found), verdict
 
 
 def judge_same(load: Load, n: int, measure: str) -> tuple[str, Verdict]:
@@ -163,7 +154,7 @@ def judge_same(load: Load, n: int, measure: str) -> tuple[str, Verdict]:
         verdict = Verdict.REPLICATES
     elif found.estimate * printed > 0:
         verdict = Verdict.PARTLY
-    return f"{found.estimate:+.2f} [{found.low:+.2f}, {found.high:+.2f}]", verdict
+    return _interval(found), verdict
 
 
 def within(scales: Scales, measure: str) -> Estimate:
@@ -188,18 +179,12 @@ def _read_confounded(load: Load) -> Reading:
     if not scales.sizes:
         raise MissingTableError("no size is measured")
     inside = within(scales, "hessian_trace")
-    text = (
-        f"within regimes, n = {in_words(scales.sizes)}: ρ = {inside.estimate:+.2f} "
-        f"[{inside.low:+.2f}, {inside.high:+.2f}]"
-    )
+    text = f"within regimes, n = {in_words(scales.sizes)}: ρ = {_interval(inside)}"
     try:
         left, last = noise_alone(load)
     except MissingTableError:
         return Reading(f"{text}; not measured yet at 60,000", Verdict.UNFINISHED)
-    text += (
-        f"; at 60,000 noise alone would leave {left:+.2f}, measured {last.estimate:+.2f} "
-        f"[{last.low:+.2f}, {last.high:+.2f}]"
-    )
+    text += f"; at 60,000 noise alone would leave {left:+.2f}, measured {_interval(last)}"
     if scales.missing:
         return Reading(text, Verdict.UNFINISHED)
     between_only = inside.low <= 0 <= inside.high
@@ -225,7 +210,7 @@ def _at(sizes: Sequence[int]) -> str:
 
 _ALL = (*SMALL_N, *LARGE_N)
 _WITH_L1 = _ALL[:-1]  # at n = 60,000 the paper prints none for layer-1 patterns
-_WELCH_P = float(reported_table("table1_vanishing_advantage").set_index("n")["welch_p"][24_000])
+_WELCH_P = float(printed_table_1()["welch_p"][24_000])
 _RULE_DELTA = (
     "replicates if Welch's 95 % interval excludes 0 on the paper's side and contains the paper's "
     "Δ, give or take half of its last printed digit; in part if only one of the two"
@@ -253,7 +238,7 @@ def _of_table_2(
         reported="ρ = " + _printed_rhos(measure, sizes),
         chapter=_CHAPTER,
         tables=tables(*sizes),
-        rule=rule + _EACH,
+        rule=rule + RULE_OVER_SIZES,
         read=partial(
             over_sizes, sizes=sizes, judge=partial(judge_rho, measure=measure, absent=absent)
         ),
@@ -269,7 +254,7 @@ CLAIMS: tuple[Claim, ...] = (
         reported="Δ = " + _printed_deltas(SMALL_N),
         chapter=_CHAPTER,
         tables=tables(*SMALL_N),
-        rule=f"at each size, {_RULE_DELTA}; {_EACH}",
+        rule=f"at each size, {_RULE_DELTA}; {RULE_OVER_SIZES}",
         read=partial(over_sizes, sizes=SMALL_N, judge=judge_delta),
     ),
     Claim(
@@ -306,7 +291,7 @@ CLAIMS: tuple[Claim, ...] = (
         chapter=_CHAPTER,
         tables=tables(*_ALL),
         rule=f"at each size, replicates if both means are within {TRACE_BAND:.0%} of the paper's, "
-        f"in part if one is; {_EACH}",
+        f"in part if one is; {RULE_OVER_SIZES}",
         read=partial(over_sizes, sizes=_ALL, judge=judge_traces),
     ),
     _of_table_2(
@@ -331,7 +316,7 @@ CLAIMS: tuple[Claim, ...] = (
         chapter=_CHAPTER,
         tables=tables(*_WITH_L1),
         rule="at each size, replicates if our 95 % interval contains the paper's ρ, in part if "
-        "only the sign is the same; " + _EACH,
+        "only the sign is the same; " + RULE_OVER_SIZES,
         read=partial(over_sizes, sizes=_WITH_L1, judge=partial(judge_same, measure="l1_patterns")),
     ),
     _of_table_2(

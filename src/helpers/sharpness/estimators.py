@@ -6,20 +6,15 @@ slower and, for the trace, noisy; here they are the independent witnesses of the
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import torch
+from curvlinops import HessianLinearOperator
 from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 
 from helpers.errors import UserError
 from helpers.networks import Stack
 from helpers.sharpness.trace import MAX_POINTS, first_points
-
-with warnings.catch_warnings():  # a dependency of curvlinops uses what torch calls deprecated
-    warnings.simplefilter("ignore", FutureWarning)
-    from curvlinops import HessianLinearOperator
 
 # Hessian-vector products taken in one sweep over the data; memory grows with it.
 _VECTORS_AT_ONCE = 10

@@ -32,7 +32,7 @@ CONTENT_TYPES = {
 def describe_site(app: Sphinx, exception: Exception | None) -> None:
     """Write the description once the pages are finished; not after a failed build."""
     if exception is None and app.builder.name == "html":
-        provenance = read_provenance(Path(app.srcdir) / "book" / "_provenance.json")
+        provenance = read_provenance(app.srcdir)
         # The build runs from the root of the book.
         write_crate(Path(app.outdir), Path.cwd(), provenance, app.config.html_title)
 

@@ -51,8 +51,9 @@ def drop_parameter_cells(app: Sphinx, docname: str, content: list[str]) -> None:
 
 
 @lru_cache(maxsize=1)
-def read_provenance(path: Path) -> dict[str, Any]:
-    """Return what the builder wrote about the run that made the pages; empty without it."""
+def read_provenance(sources: str | Path) -> dict[str, Any]:
+    """Return what the builder wrote, beside the pages' sources, about their run; empty without."""
+    path = Path(sources) / "book" / "_provenance.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
@@ -146,7 +147,7 @@ def prepare_page(
         context["body"] = tidy_body(body)
         if "katex-error" in context["body"]:
             logger.warning("a formula cannot be set", location=pagename)
-    provenance = read_provenance(Path(app.srcdir) / "book" / "_provenance.json")
+    provenance = read_provenance(app.srcdir)
     context["origin_facts"] = origin_facts(provenance)
     source = Path(app.env.doc2path(pagename)) if doctree is not None else None
     if source is not None and source.suffix == ".ipynb":

@@ -6,7 +6,6 @@ A notebook could not show it: it would run before the last chapters have ended.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -47,7 +46,7 @@ class ChapterStatus(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the table, or a sentence where no build has run the chapters."""
-        provenance = read_provenance(Path(self.env.srcdir) / "book" / "_provenance.json")
+        provenance = read_provenance(self.env.srcdir)
         frame = chapter_rows(provenance)
         if frame.empty:
             return [nodes.paragraph(text="No build has run the chapters yet.")]
