@@ -14,7 +14,7 @@ from helpers.claims import Verdict
 from helpers.claims import vanishing as claims_of
 from helpers.errors import MissingTableError, UserError
 from helpers.reported import reported_table
-from helpers.statistics import noise_ceiling
+from helpers.statistics import Estimate, noise_ceiling
 
 PRINTED = reported_table("table1_vanishing_advantage").set_index("n")
 
@@ -232,3 +232,15 @@ def test_figures_mark_the_sizes_that_are_missing():
     scale_pictures.draw_regimes(ax, everything, "hessian_trace")
     assert "not measured yet" not in ax.get_legend_handles_labels()[1]
     plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("estimate", "low", "high", "word"),
+    [
+        (-0.1, -0.3, 0.1, "contains zero"),
+        (-0.2, -0.3, -0.1, "too, the flatter ones"),
+        (0.2, 0.1, 0.3, "too, the sharper ones"),
+    ],
+)
+def test_the_reading_of_what_is_left_inside_the_regimes(estimate, low, high, word):
+    assert word in claims_of.within_in_words(Estimate(estimate, low, high, 0.5, 100, ""))

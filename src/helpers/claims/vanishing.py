@@ -165,6 +165,20 @@ def within(scales: Scales, measure: str) -> Estimate:
     return within_rho(frame, measure, "group")
 
 
+def within_in_words(one: Estimate) -> str:
+    """Say in a clause what ρ of the Hessian trace and accuracy inside the regimes comes to."""
+    if one.low <= 0 <= one.high:
+        return (
+            "the interval contains zero: among networks trained alike it has not been shown to "
+            "predict anything, so that what predicts is the regime"
+        )
+    better = "flatter" if one.estimate < 0 else "sharper"
+    return (
+        f"the interval is clear of zero: among networks trained alike, too, the {better} ones tend "
+        "to be the more accurate, so that the regime is not all there is to it"
+    )
+
+
 def noise_alone(load: Load, measure: str = "hessian_trace") -> tuple[float, Estimate]:
     """Return the ρ at n = 60,000 that noise alone would leave of that at 2,000, and the measured ρ.
 
