@@ -150,7 +150,7 @@ def visit(browser: Any, address: str, page: str) -> Visit:
     tab.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true; })")
     for scheme in ("light", "dark"):
         tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        tab.wait_for_function("s => document.documentElement.dataset.theme === s", arg=scheme)
+        tab.wait_for_selector(f"html[data-theme={scheme}]", state="attached")
         options: dict[str, Any] = {"resultTypes": ["violations"]}
         if scheme == "dark":  # only colours differ
             options["runOnly"] = ["color-contrast"]

@@ -226,5 +226,6 @@ class TestBrowser:
         light = tab.evaluate(ink)
         assert light == tab.evaluate(body)
         tab.emulate_media(color_scheme="dark")
-        tab.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+        # By selector: the page's own policy forbids the eval that a polled function needs.
+        tab.wait_for_selector("html[data-theme=dark]", state="attached")
         assert tab.evaluate(ink) == tab.evaluate(body) != light
