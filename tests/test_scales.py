@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import torch
 
 from helpers import claims, experiments, scale_pictures, scales, skill_model
@@ -148,7 +149,23 @@ def test_diverged_networks_are_left_out():
         frame = made_up(500)
         return frame.assign(diverged=frame["seed"] < 3)
 
-    assert len(scales.gather(load, sizes=[500])[500]) == 47
+    found = scales.gather(load, sizes=[500])
+    assert len(found[500]) == 47
+    assert found.diverged == {500: 3}
+    assert scales.advantages(found).loc[500, "diverged"] == 3
+    for judge in (claims_of.judge_delta, claims_of.judge_traces):
+        assert "(3 diverged, left out)" in judge(load, 500)[0]
+    assert "diverged" not in claims_of.judge_delta(loader({500}), 500)[0]
+
+
+def test_intervals_of_means_are_students():
+    found = scales.gather(loader({500}))
+    low, high = scipy.stats.ttest_1samp(
+        found.regime(500, "small_batch", "hessian_trace"), 0
+    ).confidence_interval()
+    row = scales.compared(found, "hessian_trace").loc[500]
+    assert row["small"] - row["small_reach"] == pytest.approx(low)
+    assert row["small"] + row["small_reach"] == pytest.approx(high)
 
 
 def test_what_the_regimes_make_of_a_correlation_adds_up():

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from helpers import skill_model
 from helpers.errors import MissingTableError, UserError
@@ -57,6 +58,7 @@ class Scales:
     dataset: str
     frames: Mapping[int, pd.DataFrame]
     missing: tuple[int, ...]
+    diverged: Mapping[int, int]  # how many were left out, by n
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -87,7 +89,8 @@ def gather(
         sizes = [int(p.name.rsplit("_", 1)[1]) for p in PROTOCOLS if p.dataset == dataset]
     whole, missing = by_size(sizes, lambda n: load(f"vanishing_{dataset}_{n}"))
     frames = {n: frame[~frame["diverged"]].reset_index(drop=True) for n, frame in whole.items()}
-    return Scales(dataset, frames, missing)
+    diverged = {n: int(frame["diverged"].sum()) for n, frame in whole.items()}
+    return Scales(dataset, frames, missing, diverged)
 
 
 def by_size(sizes: Iterable[int], read: Callable[[int], T]) -> tuple[dict[int, T], tuple[int, ...]]:
@@ -140,7 +143,8 @@ def advantages(scales: Scales) -> pd.DataFrame:
     high and p, boot_low and boot_high (BCa), unseen (Δ over all unseen points), share (Δ over the
     small-batch error), superiority (the chance that a random large-batch network is ahead of a
     random small-batch one) with its interval, and unfinished_small and unfinished_large (networks
-    that had not memorised their images when training ended; they count like the others).
+    that had not memorised their images when training ended; they count like the others), and
+    diverged (networks without an accuracy, which enter nothing).
     """
     rows = {}
     for n in scales.sizes:
@@ -170,6 +174,7 @@ def advantages(scales: Scales) -> pd.DataFrame:
             "superiority_high": ahead.high,
             "unfinished_small": int((~scales.regime(n, "small_batch", "memorised")).sum()),
             "unfinished_large": int((~scales.regime(n, "large_batch", "memorised")).sum()),
+            "diverged": scales.diverged[n],
         }
     return _a_row_each(rows)
 
@@ -177,7 +182,8 @@ def advantages(scales: Scales) -> pd.DataFrame:
 def compared(scales: Scales, column: str) -> pd.DataFrame:
     """Return the regimes' means of a column with 95 % intervals, and their ratio, a row an n.
 
-    Columns: small, small_reach, large, large_reach, ratio (large over small).
+    Columns: small, small_reach, large, large_reach (half an interval of Student's t), ratio (large
+    over small).
     """
     rows = {}
     for n in scales.sizes:
@@ -185,7 +191,8 @@ def compared(scales: Scales, column: str) -> pd.DataFrame:
         for name in ("small", "large"):
             values = scales.regime(n, f"{name}_batch", column)
             row[name] = float(values.mean())
-            row[f"{name}_reach"] = float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))
+            t = stats.t.ppf(0.975, len(values) - 1)
+            row[f"{name}_reach"] = float(t * stats.sem(values))
         rows[n] = row | {"ratio": row["large"] / row["small"]}
     return _a_row_each(rows)
 

@@ -77,6 +77,12 @@ def _scale(load: Load, n: int) -> pd.DataFrame:
     return frame[~frame["diverged"]]
 
 
+def _left_out(load: Load, n: int) -> str:
+    """Say how many networks of a scale diverged and so enter no number; nothing if none did."""
+    count = int(load(f"vanishing_mnist_{n}")["diverged"].sum())
+    return f" ({count} diverged, left out)" if count else ""
+
+
 def delta(frame: pd.DataFrame) -> Estimate:
     """Return Δ of one scale in percentage points, by Welch."""
     by = {name: 100 * own["test_accuracy"] for name, own in frame.groupby("regime")}
@@ -86,7 +92,7 @@ def delta(frame: pd.DataFrame) -> Estimate:
 def judge_delta(load: Load, n: int) -> tuple[str, Verdict]:
     """Judge Δ at one size against the paper's, give or take half of its last printed digit."""
     found = delta(_scale(load, n))
-    return _interval(found), _verdict_of_delta(found, n)
+    return _interval(found) + _left_out(load, n), _verdict_of_delta(found, n)
 
 
 def _verdict_of_delta(found: Estimate, n: int) -> Verdict:
@@ -100,13 +106,14 @@ def _verdict_of_delta(found: Estimate, n: int) -> Verdict:
 def _read_one_delta(load: Load, n: int) -> Reading:
     found = delta(_scale(load, n))
     measured = f"Δ = {_interval(found)} points, p = {found.p:.2g} (Welch), {found.n} networks"
+    measured += _left_out(load, n)
     return Reading(measured, _verdict_of_delta(found, n), found.estimate, found.low, found.high)
 
 
 def _read_vanishing(load: Load) -> Reading:
     """Compare Δ at n = 2,000 with Δ at 60,000 by a normal interval of the difference."""
     found, missing = by_size((2_000, 60_000), lambda n: delta(_scale(load, n)))
-    texts = {n: _interval(one) for n, one in found.items()}
+    texts = {n: _interval(one) + _left_out(load, n) for n, one in found.items()}
     if not found:
         raise MissingTableError("neither size is measured")
     if missing:
@@ -128,7 +135,7 @@ def judge_traces(load: Load, n: int) -> tuple[str, Verdict]:
     printed = [float(printed_table_1()[f"hessian_{name}"][n]) for name in ("small", "large")]
     close = [abs(a - b) <= TRACE_BAND * b for a, b in zip(own, printed, strict=True)]
     verdict = Verdict.REPLICATES if all(close) else Verdict.PARTLY if any(close) else Verdict.FAILS
-    return f"{own[0]:.1f}/{own[1]:.1f}", verdict
+    return f"{own[0]:.1f}/{own[1]:.1f}{_left_out(load, n)}", verdict
 
 
 def rho(load: Load, n: int, measure: str) -> Estimate:
@@ -143,7 +150,7 @@ def judge_rho(load: Load, n: int, measure: str, absent: Sequence[int] = ()) -> t
         verdict = verdict_of_null(found.low, found.high, printed)
     else:
         verdict = verdict_of_estimate(found.estimate, found.low, found.high, printed)
-    return _interval(found), verdict
+    return _interval(found) + _left_out(load, n), verdict
 
 
 def judge_same(load: Load, n: int, measure: str) -> tuple[str, Verdict]:
@@ -154,7 +161,7 @@ def judge_same(load: Load, n: int, measure: str) -> tuple[str, Verdict]:
         verdict = Verdict.REPLICATES
     elif found.estimate * printed > 0:
         verdict = Verdict.PARTLY
-    return _interval(found), verdict
+    return _interval(found) + _left_out(load, n), verdict
 
 
 def within(scales: Scales, measure: str) -> Estimate:
@@ -194,6 +201,8 @@ def _read_confounded(load: Load) -> Reading:
         raise MissingTableError("no size is measured")
     inside = within(scales, "hessian_trace")
     text = f"within regimes, n = {in_words(scales.sizes)}: ρ = {_interval(inside)}"
+    if gone := sum(scales.diverged.values()):
+        text += f" ({gone} diverged, left out)"
     try:
         left, last = noise_alone(load)
     except MissingTableError:
