@@ -66,13 +66,30 @@ def large_n(gain: float, advantage: float) -> dict[str, pd.DataFrame]:
         {
             "seed": list(range(100, 110)) * 2,
             "learning_rate": [0.3] * 10 + [0.5] * 10,
+            "batch_size": 4096,
+            "memorised": [False] * 9 + [True] * 11,
+            "epochs": [500] * 10 + [300] * 10,
+            "train_loss": 0.005,
+            "hessian_trace": [40.0] * 10 + [20.0] * 10,
             "test_accuracy": np.repeat([at_3, at_5], 10) + noise[:20],
             "stopped": True,
             "diverged": False,
         }
     )
     regime = np.repeat(["small_batch", "large_batch"], 25)
-    paper = pd.DataFrame({"regime": regime, "diverged": False})
+    paper = pd.DataFrame(
+        {
+            "regime": regime,
+            "seed": np.arange(50),
+            "diverged": False,
+            "memorised": True,
+            "learning_rate": np.repeat([0.01, 0.3], 25),
+            "batch_size": np.repeat([64, 4096], 25),
+            "epochs": 250,
+            "train_loss": 0.005,
+            "hessian_trace": 40.0,
+        }
+    )
     paper["test_accuracy"] = np.repeat([0.97, at_3], 25) + noise
     return {f"factorial_mnist_{SINGLE}": ours, f"vanishing_mnist_{SINGLE}": paper}
 
@@ -234,6 +251,27 @@ def test_an_outcome_that_hangs_on_late_networks_is_named():
     assert factorial.changed_by_stragglers(loader({"factorial_mnist_500": frame})) == []
     frame.loc[late, "stopped"] = False
     assert factorial.changed_by_stragglers(loader({"factorial_mnist_500": frame})) == ["F4"]
+
+
+def test_late_networks_at_large_n_leave_nothing_to_judge_and_the_page_says_so():
+    tables = everywhere(rate=1.5, batch=-0.2) | large_n(gain=0.5, advantage=0.1)
+    ours = tables[f"factorial_mnist_{SINGLE}"]
+    ours.loc[(ours["learning_rate"] == 0.3) & (ours["seed"] > 101), "stopped"] = False
+    changed = factorial.changed_by_stragglers(loader(tables))
+    assert changed == ["F6 (too few are left to judge it)"]
+
+
+def test_the_minima_at_large_n_are_told_apart_by_rate():
+    table = crossing.minima_at_large_n(loader(large_n(gain=0.5, advantage=0.1)))
+    assert table["networks"].tolist() == [25, 10, 10]
+    assert table["late"].tolist() == [0, 9, 0]
+    assert table["trace_ratio"].tolist() == [1.0, 1.0, 0.5]
+    said = words.minima_in_words(table)
+    assert "1.00 at rate 0.3 and 0.50 at rate 0.5" in said
+    assert "9 of 10 at rate 0.3 and 0 of 10 at rate 0.5" in said
+    assert table["accuracy"].diff().round(1).tolist()[1:] == [0.1, 0.5]
+    with pytest.raises(MissingTableError):
+        crossing.minima_at_large_n(loader({}))
 
 
 @pytest.mark.parametrize("n", SIZES)

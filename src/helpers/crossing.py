@@ -387,6 +387,32 @@ def at_large_n(load: Callable[[str], pd.DataFrame]) -> LargeN:
     return LargeN(table, small, large, late)
 
 
+def minima_at_large_n(load: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+    """Return where the three trainings at n = 24,000 end, a row each: the minima and the delay.
+
+    Columns: rate, batch, networks (that did not diverge), late (of those, without every training
+    image right), epochs, train_loss, accuracy (percent) and trace, which are means, and trace_ratio
+    (over the small batch's). Raises MissingTableError where a table is not there.
+    """
+    ours, paper = load(f"factorial_mnist_{SINGLE}"), load(f"vanishing_mnist_{SINGLE}")
+    every = pd.concat([paper[paper["regime"] == "small_batch"], ours])
+    sound = every[~every["diverged"]].assign(
+        late=lambda frame: ~frame["memorised"], accuracy=lambda frame: 100 * frame["test_accuracy"]
+    )
+    table = sound.groupby(["batch_size", "learning_rate"]).agg(
+        networks=("seed", "size"),
+        late=("late", "sum"),
+        epochs=("epochs", "mean"),
+        train_loss=("train_loss", "mean"),
+        accuracy=("accuracy", "mean"),
+        trace=("hessian_trace", "mean"),
+    )
+    table["trace_ratio"] = table["trace"] / table["trace"].iloc[0]
+    table.insert(0, "rate", table.index.get_level_values("learning_rate"))
+    table.insert(1, "batch", table.index.get_level_values("batch_size"))
+    return table.reset_index(drop=True)
+
+
 def corner_networks(protocol: Factorial, seed: int, device: str) -> pd.DataFrame:
     """Train the four corner networks of one seed anew, under the paper's stop; a row a corner."""
     every = protocol.cells()

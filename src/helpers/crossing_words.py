@@ -130,6 +130,21 @@ def stop_table(crossings: Crossings, stop: Stop = "memorised") -> pd.DataFrame:
     return table.rename(columns=lambda name: name.replace("_", " "))
 
 
+def minima_in_words(minima: pd.DataFrame) -> str:
+    """Say in a sentence what `minima_at_large_n` shows of the large batch at each of its rates."""
+    large = minima.iloc[1:]
+    ratios = " and ".join(
+        f"{row.trace_ratio:.2f} at rate {row.rate:g}" for row in large.itertuples()
+    )
+    late = " and ".join(
+        f"{row.late} of {row.networks} at rate {row.rate:g}" for row in large.itertuples()
+    )
+    return (
+        f"The mean trace of the large-batch networks over that of the small-batch ones: {ratios}; "
+        f"not yet right on every training image when training ended were {late}"
+    )
+
+
 def stops_compared(crossings: Crossings, accuracy: pd.DataFrame) -> pd.DataFrame:
     """Set both stops side by side at every size; accuracy: `crossing.all_effects` of it.
 

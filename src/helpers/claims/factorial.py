@@ -15,6 +15,7 @@ import pandas as pd
 from helpers import crossing
 from helpers.claims.predictions import (
     Judged,
+    Outcome,
     Prediction,
     PredictionsView,
     show_predictions,
@@ -23,6 +24,7 @@ from helpers.claims.types import Claim, Load, Reading, Verdict
 from helpers.claims.vanishing import RULE_OVER_SIZES, over_sizes
 from helpers.crossing import SINGLE, SIZES, batches, grid, rates
 from helpers.crossing_words import as_ratio, in_text, signed
+from helpers.errors import MissingTableError
 from helpers.experiments.factorial import Stop
 from helpers.experiments.vanishing import REGIMES
 from helpers.scales import in_words, printed_table_1
@@ -129,6 +131,8 @@ def _at_24000(found: crossing.LargeN) -> tuple[Estimate, Estimate]:
     """Return .5 less .3, paired by seed, and .5 less the small-batch regime, in points."""
     both = found.by_rate.dropna()
     low, high = both.columns[0], both.columns[-1]
+    if len(both) < 3:
+        raise MissingTableError("fewer than three seeds have a network at both rates")
     gain = paired_difference(both[high], both[low])
     return gain, welch_difference(found.by_rate[high].dropna(), found.small)
 
@@ -215,7 +219,12 @@ def changed_by_stragglers(load: Load) -> list[str]:
     """
     whole = predictions(load).frame["outcome"]
     without = predictions(stopped_only(load)).frame["outcome"]
-    return [str(name) for name in whole.index if whole[name] != without[name]]
+    left = {Outcome.OPEN: " (too few are left to judge it)"}
+    return [
+        f"{name}{left.get(without[name], '')}"
+        for name in whole.index
+        if whole[name] != without[name]
+    ]
 
 
 # The paper's inference ---------------------------------------------------------------------------
