@@ -2,8 +2,10 @@
 
 A cell carries everything its rows depend on, so a row is identified by its cell and by the
 fingerprint of the code that computed it. Change a learning rate or a line of the trainer, and the
-rows it touches are computed again, and no others. Rows are appended to a file and forced to disk as
-cells finish: killed at any moment, a sweep loses at most the cells in flight.
+rows it touches are computed again, and no others. The code that makes the table from the rows has a
+fingerprint of its own: change it, and the table is made again from the rows that are kept. Rows are
+appended to a file and forced to disk as cells finish: killed at any moment, a sweep loses at most
+the cells in flight.
 """
 
 from __future__ import annotations
@@ -31,13 +33,21 @@ from helpers import results
 from helpers.device import choose_device, device_name
 from helpers.engines import one_thread, stream
 from helpers.errors import UserError
-from helpers.fingerprint import code_fingerprint
+from helpers.fingerprint import code_fingerprint, method_fingerprint
 from helpers.rowstore import CellResult, Outcome, RowStore, cell_key, only_one
 
 WORK = results.BUILD / "sweeps"
 MAX_STACK = 25
 
-__all__ = ["CellResult", "Experiment", "change", "fingerprint", "progress_of", "run"]
+__all__ = [
+    "CellResult",
+    "Experiment",
+    "assembly_fingerprint",
+    "change",
+    "fingerprint",
+    "progress_of",
+    "run",
+]
 
 
 class Experiment(ABC):
@@ -104,6 +114,11 @@ def fingerprint(experiment: Experiment) -> str:
     return _fingerprint(type(experiment))
 
 
+def assembly_fingerprint(experiment: Experiment) -> str:
+    """Fingerprint the code that makes the table of this experiment from its cells' results."""
+    return _assembly_fingerprint(type(experiment))
+
+
 def run(
     experiment: Experiment,
     *,
@@ -153,6 +168,7 @@ def run(
             wall_seconds=sum(record["seconds"] for record in records),
             cpu_seconds=round(sum(known), 1) if len(known) == len(records) else None,
             code_fingerprint=code,
+            assembly_fingerprint=assembly_fingerprint(experiment),
             experiment=f"{type(experiment).__module__}.{type(experiment).__name__}",
             row_fingerprints=sorted({record["code"] for record in records}),  # incl. accepted ones
             cells=len(cells),
@@ -207,6 +223,11 @@ def _fingerprint(kind: type[Experiment]) -> str:
     return code_fingerprint(kind.__module__, *(f"{kind.__qualname__}.{name}" for name in names))
 
 
+@cache
+def _assembly_fingerprint(kind: type[Experiment]) -> str:
+    return method_fingerprint(kind, "assemble")
+
+
 def _stack_size(device: str, engine: str) -> int:
     """Return how many networks share a stack: one in cache on a CPU, many on a GPU."""
     if "://" in engine:  # the workers' devices are not this machine's
@@ -228,12 +249,15 @@ def _groups(experiment: Experiment, cells: Sequence[Any], size: int) -> list[tup
 
 
 def _finished(experiment: Experiment, folder: Path, code: str) -> results.Table | None:
-    """Return the table in the work folder if it is whole and made by this protocol and code."""
+    """Return the table in the work folder if it is whole and made by this protocol and code, the
+    cells' and the table's.
+    """
     try:
         table = results.read(experiment.name, folder, protocol=experiment)
     except UserError:
         return None
-    return table if table.provenance["code_fingerprint"] == code else None
+    made_by = [table.provenance.get(f"{part}_fingerprint") for part in ("code", "assembly")]
+    return table if made_by == [code, assembly_fingerprint(experiment)] else None
 
 
 @contextmanager
