@@ -19,6 +19,7 @@ import pytest
 
 from helpers import engines, experiments, rowstore, spotchecks, sweeps
 from helpers.errors import UserError
+from helpers.experiments import published
 from helpers.fingerprint import code_fingerprint, method_fingerprint
 from toy_experiment import Toy
 
@@ -127,6 +128,65 @@ def test_killed_worker_process_is_replaced(tmp_path, undisturbed):
     assert process.wait(timeout=120) == 0, process.stderr.read()
     frame = pd.read_csv(tmp_path / "toy.csv")
     assert frame["total"].tolist() == undisturbed["total"].tolist()
+
+
+def setup_of(monkeypatch, commit, torch="2.14.1", hardware="EPYC"):
+    """Let cells be computed, as far as their records tell, by another machine or environment."""
+    setup = {"versions": {"torch": torch}, "hardware": hardware, "commit": commit}
+    monkeypatch.setattr(sweeps, "_setup", lambda: setup)
+    return setup
+
+
+def sweep_by_two(folder, monkeypatch):
+    """Compute three cells here and the other five there, which also makes the table."""
+    first = setup_of(monkeypatch, "a" * 40)
+    sweeps.run(Toy(seeds=(0, 1, 2)), folder=folder, progress=False)
+    second = setup_of(monkeypatch, "b" * 40, torch="2.15.0", hardware="M4")
+    return first, second, run_toy(folder)
+
+
+def test_provenance_names_every_set_up_that_computed_rows(tmp_path, monkeypatch):
+    first, second, table = sweep_by_two(tmp_path, monkeypatch)
+    told = table.provenance
+    assert told["setups"] == [{**first, "cells": 3}, {**second, "cells": 5}]
+    assert (told["hardware"], told["versions"]) == ("EPYC; M4", {"torch": "2.14.1, 2.15.0"})
+    assert told["assembled_by"] == second
+    origin = published.origins(tmp_path).loc[0]
+    assert origin["commit"] == "aaaaaaaa, bbbbbbbb"
+    assert published.verified(tmp_path)[1]["hardware"].tolist() == ["EPYC; M4"]
+
+
+def test_table_made_elsewhere_than_its_rows_credits_the_rows(tmp_path, monkeypatch):
+    first = setup_of(monkeypatch, "a" * 40)
+    run_toy(tmp_path)
+    (tmp_path / "toy.csv").unlink()
+    second = setup_of(monkeypatch, "b" * 40)
+    told = run_toy(tmp_path).provenance
+    assert {key: told[key] for key in first} == first
+    assert told["assembled_by"] == second
+    assert "setups" not in told
+
+
+def test_one_set_up_is_told_as_ever(tmp_path):
+    told = run_toy(tmp_path, engine="process", workers=2).provenance
+    assert {key: told[key] for key in ("versions", "hardware", "commit")} == sweeps.results.setup()
+    assert not {"setups", "assembled_by", "cells_of_unknown_setup"} & set(told)
+
+
+def test_rows_that_do_not_tell_their_set_up_are_counted(tmp_path, monkeypatch):
+    real = rowstore._digest
+    with monkeypatch.context() as patch:  # records as they were before set-ups were kept
+
+        def forget(record):
+            record.pop("setup", None)
+            return real(record)
+
+        patch.setattr(rowstore, "_digest", forget)
+        run_toy(tmp_path)
+    (tmp_path / "toy.csv").unlink()
+    told = run_toy(tmp_path).provenance
+    assert told["cells_of_unknown_setup"] == 8
+    assert told["versions"] == sweeps.results.setup()["versions"]
 
 
 def test_torn_last_line_costs_one_row(tmp_path, undisturbed):

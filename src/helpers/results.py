@@ -13,7 +13,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -66,7 +66,8 @@ def provenance(
     """Collect what a reader needs to judge or repeat a table.
 
     `protocol` is a dataclass or a mapping; `wall_seconds` is the time spent computing rows, summed
-    over workers. `extra` items are kept as they are and must be JSON.
+    over workers. `extra` items are kept as they are and must be JSON; with `versions`, `hardware`
+    and `commit` among them, they say what computed the rows, else it is taken to be this process.
     """
     return {
         "protocol": as_json(protocol),
@@ -82,13 +83,44 @@ def here(device: str) -> dict[str, Any]:
     """Say when, where and with what something is computed now: the part of a provenance that is
     also recorded when a table is verified.
     """
+    made = setup()
     return {
-        "versions": _versions(),
-        "hardware": _hardware(),
+        "versions": made["versions"],
+        "hardware": made["hardware"],
         "device": device,
-        "commit": _commit(),
+        "commit": made["commit"],
         "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+def setup() -> dict[str, Any]:
+    """Say with what something is computed here: versions of libraries, hardware, commit."""
+    return {"versions": _versions(), "hardware": _hardware(), "commit": _commit()}
+
+
+def merged(setups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Merge set-ups into one of the same form, that of the first where all are equal.
+
+    Where they differ, hardware, commits and the versions of a library are listed: 'A; B', 'c, d'.
+    """
+    libraries = {library: None for each in setups for library in each["versions"]}
+    return {
+        "versions": {
+            library: ", ".join(_distinct(each["versions"].get(library) for each in setups))
+            for library in libraries
+        },
+        "hardware": "; ".join(_distinct(each["hardware"] for each in setups)),
+        "commit": ", ".join(_distinct(each["commit"] for each in setups)),
+    }
+
+
+def short_commit(commit: str) -> str:
+    """Shorten each commit of a provenance to eight digits."""
+    return ", ".join(each[:8] for each in commit.split(", "))
+
+
+def _distinct(values: Iterable[str | None]) -> list[str]:
+    return sorted({value for value in values if value})
 
 
 def write(

@@ -35,12 +35,13 @@ class CellResult:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A cell's result, the device that computed it, and the seconds it took."""
+    """A cell's result, the device that computed it, the seconds it took, and the set-up there."""
 
     result: CellResult
     device: str
     seconds: float
     cpu_seconds: float  # less than `seconds` where the machine was busy with other work
+    setup: dict[str, Any]  # as `results.setup` tells it where the cell was computed
 
 
 def cell_key(cell: Any) -> str:
@@ -86,6 +87,7 @@ class RowStore:
             "device": outcome.device,
             "seconds": round(outcome.seconds, 3),
             "cpu_seconds": round(outcome.cpu_seconds, 3),
+            "setup": outcome.setup,
             "arrays": "",  # checksum of the file of arrays, where there is one
             "rows": results.as_json([_plain(row) for row in outcome.result.rows]),
         }

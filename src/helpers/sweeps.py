@@ -34,7 +34,7 @@ from helpers.device import choose_device, device_name
 from helpers.engines import one_thread, stream
 from helpers.errors import UserError
 from helpers.fingerprint import code_fingerprint, method_fingerprint
-from helpers.rowstore import CellResult, Outcome, RowStore, cell_key, only_one
+from helpers.rowstore import CellResult, Outcome, Row, RowStore, cell_key, only_one
 
 WORK = results.BUILD / "sweeps"
 MAX_STACK = 25
@@ -172,6 +172,7 @@ def run(
             experiment=f"{type(experiment).__module__}.{type(experiment).__name__}",
             row_fingerprints=sorted({record["code"] for record in records}),  # incl. accepted ones
             cells=len(cells),
+            **_origins(records),
         )
         results.write(experiment.name, frame, entry, folder)
     return results.read(experiment.name, folder)
@@ -209,12 +210,36 @@ def _compute(task: _Task) -> list[Outcome]:
     seconds = (time.perf_counter() - start) / len(found)
     cpu_seconds = (time.process_time() - cpu_start) / len(found)
     device = device_name(task.device)
-    return [Outcome(result, device, seconds, cpu_seconds) for result in found]
+    return [Outcome(result, device, seconds, cpu_seconds, _setup()) for result in found]
 
 
 def compute_cell(kind: type[Experiment], cell: Any, device: str) -> CellResult:
     with one_thread():
         return kind.run_cell(cell, device)
+
+
+@cache  # as at the first cell: the commit may change under a running sweep, its code does not
+def _setup() -> dict[str, Any]:
+    return results.setup()
+
+
+def _origins(records: Sequence[Row]) -> dict[str, Any]:
+    """Say with what the cells were computed, wherever that was: the set-up where all agree.
+
+    Where they differ, `setups` lists each with its number of cells; `assembled_by` is the set-up
+    that made the table of them, where it is another. Records of older code do not tell; they are
+    counted, and credited to this process.
+    """
+    here = _setup()
+    told = [record.get("setup", here) for record in records]
+    distinct = [setup for index, setup in enumerate(told) if setup not in told[:index]] or [here]
+    found = results.merged(distinct)
+    if len(distinct) > 1:
+        found["setups"] = [{**setup, "cells": told.count(setup)} for setup in distinct]
+    if distinct != [here]:
+        found["assembled_by"] = here
+    unknown = sum("setup" not in record for record in records)
+    return found | ({"cells_of_unknown_setup": unknown} if unknown else {})
 
 
 @cache  # as imported: the file may change under a running sweep, its code does not
