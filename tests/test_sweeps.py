@@ -199,6 +199,19 @@ def test_torn_last_line_costs_one_row(tmp_path, undisturbed):
     assert sweeps.progress_of(Toy(), tmp_path) == (8, 8)
 
 
+@pytest.mark.parametrize("text", ['[["abc", "d', "null", "[1, 2]", '[["abc"]]', "\x00"])
+def test_damaged_list_of_equal_codes_is_named_and_loses_nothing(tmp_path, text):
+    run_toy(tmp_path)
+    equal = tmp_path / "toy" / "equal_codes.json"
+    equal.write_text(text)
+    (tmp_path / "toy.csv").unlink()
+    with pytest.raises(UserError, match=r"cannot read .*equal_codes\.json.*run toy --accept"):
+        run_toy(tmp_path)
+    assert rows_on_disk(tmp_path) == 8
+    equal.unlink()
+    assert sweeps.progress_of(Toy(), tmp_path) == (8, 8)
+
+
 @pytest.mark.parametrize(("old", "new"), [('"mean": 1.', '"mean": 9.'), ("cpu", "gpu")])
 def test_row_edited_by_hand_is_computed_again(tmp_path, undisturbed, old, new):
     run_toy(tmp_path)

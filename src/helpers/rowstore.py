@@ -144,7 +144,15 @@ class RowStore:
     def _pairs(self) -> list[list[str]]:
         if not self.equal_codes.is_file():
             return []
-        return json.loads(self.equal_codes.read_text())
+        try:
+            pairs = json.loads(self.equal_codes.read_text(encoding="utf-8"))
+            return [[str(old), str(new)] for old, new in pairs]
+        except (ValueError, TypeError) as error:  # read as empty, it would cost all accepted rows
+            raise UserError(
+                f"cannot read {self.equal_codes} ({error}), which says whose rows count as the "
+                f"present code's; delete it, then run `python -m helpers run {self.folder.name} "
+                "--accept` to check them again"
+            ) from error
 
     def _array_file(self, record: Row) -> Path:
         return self.folder / "arrays" / f"{record['key']}-{record['code']}.npz"
