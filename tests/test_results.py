@@ -9,12 +9,18 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers import results
 from helpers.errors import UserError
 from toy_experiment import Toy
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
 
 
 @pytest.fixture
@@ -88,7 +94,7 @@ def test_damaged_table_is_refused_and_the_mending_command_named(published, damag
         results.read("small", published)
 
 
-@pytest.mark.parametrize("damage", ["not json", "missing entry", "missing file", "a list"])
+@pytest.mark.parametrize("damage", ["not json", "missing entry", "missing file", "a list", "null"])
 def test_damaged_provenance_is_refused(published, damage):
     record = published / "small.json"
     whole = json.loads(record.read_text())
@@ -97,11 +103,96 @@ def test_damaged_provenance_is_refused(published, damage):
     elif damage == "missing entry":
         del whole["commit"]
         record.write_text(json.dumps(whole))
-    elif damage == "a list":
-        record.write_text("[]")
+    elif damage in ("a list", "null"):
+        record.write_text("[]" if damage == "a list" else "null")
     else:
         record.unlink()
     with pytest.raises(UserError, match="run small"):
+        results.read("small", published)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("hardware", "an H100"),
+        ("seeds", [0, 1]),
+        ("code_fingerprint", "abd"),
+        ("versions", {}),
+        ("wall_seconds", 1.6),
+        ("record_sha256", None),
+        ("remark", "added"),
+        ("date", None),
+    ],
+)
+def test_provenance_edited_by_hand_is_refused(published, key, value):
+    record = published / "small.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {key: value}))
+    with pytest.raises(UserError, match=r"small\.json is not as it was written.*run small"):
+        results.read("small", published)
+
+
+@given(data=st.data())
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_any_other_value_of_any_entry_is_refused(published, data):
+    record = published / "small.json"
+    whole = json.loads(record.read_text())
+    key = data.draw(st.sampled_from(sorted(whole)))
+    other = data.draw(JSON.filter(lambda value: json.dumps(value) != json.dumps(whole[key])))
+    try:
+        record.write_text(json.dumps(whole | {key: other}))
+        with pytest.raises(UserError, match="run small"):
+            results.read("small", published)
+    finally:
+        record.write_text(json.dumps(whole))
+
+
+def test_check_of_the_provenance_cannot_be_dodged_by_leaving_it_out(published):
+    record = published / "small.json"
+    whole = json.loads(record.read_text())
+    del whole["record_sha256"]
+    record.write_text(json.dumps(whole))
+    with pytest.raises(UserError, match=r"small\.json lacks record_sha256; run .*run small"):
+        results.read("small", published)
+
+
+def test_layout_of_the_provenance_is_no_damage(published, frame):
+    record = published / "small.json"
+    whole = json.loads(record.read_text())
+    record.write_text(json.dumps(dict(sorted(whole.items())), indent=4).replace("\n", "\r\n"))
+    assert len(results.read("small", published).frame) == len(frame)
+
+
+def test_table_written_again_with_more_provenance_is_read(published):
+    table = results.read("small", published)
+    results.write("small", table.frame, {**table.provenance, "remark": "added"}, published)
+    assert results.read("small", published).provenance["remark"] == "added"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda columns: {("set" if key == "dataset" else key): columns[key] for key in columns},
+        lambda columns: {key: kind for key, kind in columns.items() if key != "seed"},
+        lambda columns: {**columns, "more": "int"},
+        list,
+        lambda columns: None,
+        lambda columns: {**columns, "dataset": "float"},
+        lambda columns: {**columns, "diverged": "int"},
+        lambda columns: {**columns, "hessian_trace": ["float"]},
+        lambda columns: {**columns, "hessian_trace": "double"},
+    ],
+)
+def test_wrong_columns_are_refused_even_with_a_right_checksum(published, change):
+    record = published / "small.json"
+    whole = json.loads(record.read_text())
+    whole["columns"] = change(whole["columns"])
+    whole["record_sha256"] = results._record_digest(whole)
+    record.write_text(json.dumps(whole))
+    with pytest.raises(UserError, match=r"small\.json does not describe.*small\.csv.*run small"):
         results.read("small", published)
 
 

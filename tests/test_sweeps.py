@@ -17,9 +17,10 @@ import dask
 import pandas as pd
 import pytest
 
-from helpers import engines, rowstore, spotchecks, sweeps
+from helpers import engines, experiments, rowstore, spotchecks, sweeps
 from helpers.errors import UserError
-from helpers.fingerprint import code_fingerprint
+from helpers.experiments import published
+from helpers.fingerprint import code_fingerprint, method_fingerprint
 from toy_experiment import Toy
 
 HERE = Path(__file__).parent
@@ -129,6 +130,65 @@ def test_killed_worker_process_is_replaced(tmp_path, undisturbed):
     assert frame["total"].tolist() == undisturbed["total"].tolist()
 
 
+def setup_of(monkeypatch, commit, torch="2.14.1", hardware="EPYC"):
+    """Let cells be computed, as far as their records tell, by another machine or environment."""
+    setup = {"versions": {"torch": torch}, "hardware": hardware, "commit": commit}
+    monkeypatch.setattr(sweeps, "_setup", lambda: setup)
+    return setup
+
+
+def sweep_by_two(folder, monkeypatch):
+    """Compute three cells here and the other five there, which also makes the table."""
+    first = setup_of(monkeypatch, "a" * 40)
+    sweeps.run(Toy(seeds=(0, 1, 2)), folder=folder, progress=False)
+    second = setup_of(monkeypatch, "b" * 40, torch="2.15.0", hardware="M4")
+    return first, second, run_toy(folder)
+
+
+def test_provenance_names_every_set_up_that_computed_rows(tmp_path, monkeypatch):
+    first, second, table = sweep_by_two(tmp_path, monkeypatch)
+    told = table.provenance
+    assert told["setups"] == [{**first, "cells": 3}, {**second, "cells": 5}]
+    assert (told["hardware"], told["versions"]) == ("EPYC; M4", {"torch": "2.14.1, 2.15.0"})
+    assert told["assembled_by"] == second
+    origin = published.origins(tmp_path).loc[0]
+    assert origin["commit"] == "aaaaaaaa, bbbbbbbb"
+    assert published.verified(tmp_path)[1]["hardware"].tolist() == ["EPYC; M4"]
+
+
+def test_table_made_elsewhere_than_its_rows_credits_the_rows(tmp_path, monkeypatch):
+    first = setup_of(monkeypatch, "a" * 40)
+    run_toy(tmp_path)
+    (tmp_path / "toy.csv").unlink()
+    second = setup_of(monkeypatch, "b" * 40)
+    told = run_toy(tmp_path).provenance
+    assert {key: told[key] for key in first} == first
+    assert told["assembled_by"] == second
+    assert "setups" not in told
+
+
+def test_one_set_up_is_told_as_ever(tmp_path):
+    told = run_toy(tmp_path, engine="process", workers=2).provenance
+    assert {key: told[key] for key in ("versions", "hardware", "commit")} == sweeps.results.setup()
+    assert not {"setups", "assembled_by", "cells_of_unknown_setup"} & set(told)
+
+
+def test_rows_that_do_not_tell_their_set_up_are_counted(tmp_path, monkeypatch):
+    real = rowstore._digest
+    with monkeypatch.context() as patch:  # records as they were before set-ups were kept
+
+        def forget(record):
+            record.pop("setup", None)
+            return real(record)
+
+        patch.setattr(rowstore, "_digest", forget)
+        run_toy(tmp_path)
+    (tmp_path / "toy.csv").unlink()
+    told = run_toy(tmp_path).provenance
+    assert told["cells_of_unknown_setup"] == 8
+    assert told["versions"] == sweeps.results.setup()["versions"]
+
+
 def test_torn_last_line_costs_one_row(tmp_path, undisturbed):
     run_toy(tmp_path)
     file = tmp_path / "toy" / "rows.jsonl"
@@ -136,6 +196,19 @@ def test_torn_last_line_costs_one_row(tmp_path, undisturbed):
     (tmp_path / "toy.csv").unlink()
     assert sweeps.progress_of(Toy(), tmp_path) == (7, 8)
     pd.testing.assert_frame_equal(run_toy(tmp_path).frame, undisturbed, check_exact=True)
+    assert sweeps.progress_of(Toy(), tmp_path) == (8, 8)
+
+
+@pytest.mark.parametrize("text", ['[["abc", "d', "null", "[1, 2]", '[["abc"]]', "\x00"])
+def test_damaged_list_of_equal_codes_is_named_and_loses_nothing(tmp_path, text):
+    run_toy(tmp_path)
+    equal = tmp_path / "toy" / "equal_codes.json"
+    equal.write_text(text)
+    (tmp_path / "toy.csv").unlink()
+    with pytest.raises(UserError, match=r"cannot read .*equal_codes\.json.*run toy --accept"):
+        run_toy(tmp_path)
+    assert rows_on_disk(tmp_path) == 8
+    equal.unlink()
     assert sweeps.progress_of(Toy(), tmp_path) == (8, 8)
 
 
@@ -259,6 +332,14 @@ def package(tmp_path, monkeypatch):
     """A small package: an experiment that reaches one function of `used` and none of `unused`."""
     files = {
         "__init__": "",
+        "base": "LIMIT = 3\ndef cut(x):\n    return x[:LIMIT]\ndef spare(x):\n    return x\n"
+        "class Base:\n    def assemble(self, x):\n        return cut(x)\n"
+        "    def told(self):\n        return spare(1)\n",
+        "table": "from typing import ClassVar\nfrom . import used\nfrom .base import Base\n"
+        "class Table(Base):\n    offset: ClassVar[int] = 7\n    size: int = 5\n"
+        "    def assemble(self, x):\n        return super().assemble(self.doubled(x))\n"
+        "    def doubled(self, x):\n        return used.double(x) + self.offset + self.size\n"
+        "    def run_cell(self):\n        return used.other(1)\n",
         "used": '"""Text."""\nRATE = 2\ndef double(x):\n    """Say."""\n    return RATE * x\n'
         "def other(x):\n    return x\n",
         "reached": "def helper(x):\n    return x + 1\n",
@@ -300,20 +381,61 @@ def test_fingerprint_follows_the_code_that_computes_rows(package, file, old, new
     assert (code_fingerprint("toypackage.trial", "Trial.run_cell") != before) is changes
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changes"),
+    [
+        ("table", "super().assemble(self.doubled(x))", "super().assemble(x)", True),
+        ("table", "used.double(x) +", "used.double(x) -", True),
+        ("table", "offset: ClassVar[int] = 7", "offset: ClassVar[int] = 8", True),
+        ("used", "RATE = 2", "RATE = 3", True),
+        ("base", "return cut(x)", "return cut(x + x)", True),
+        ("base", "LIMIT = 3", "LIMIT = 4", True),
+        ("table", "size: int = 5", "size: int = 6", False),  # a setting: the protocol has it
+        ("table", "return used.other(1)", "return used.other(2)", False),
+        ("base", "return spare(1)", "return spare(2)", False),
+        ("base", "def spare(x):\n    return x", "def spare(x):\n    return -x", False),
+        ("table", "import ClassVar\n", "import ClassVar  # why\n", False),
+    ],
+)
+def test_fingerprint_of_a_method_follows_its_class_and_what_that_inherits(
+    package, file, old, new, changes
+):
+    kind = importlib.import_module("toypackage.table").Table
+    before = method_fingerprint(kind, "assemble")
+    path = package / f"{file}.py"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    assert (method_fingerprint(kind, "assemble") != before) is changes
+
+
 def test_fingerprint_of_a_method_that_is_not_there():
     with pytest.raises(KeyError, match=r"Toy\.fly"):
         code_fingerprint("toy_experiment", "Toy.fly")
+    with pytest.raises(KeyError, match="Toy has no method fly"):
+        method_fingerprint(Toy, "fly")
+
+
+def test_every_experiment_has_a_fingerprint_of_its_assembly():
+    codes = {
+        name: sweeps.assembly_fingerprint(each) for name, each in experiments.EXPERIMENTS.items()
+    }
+    assert codes["vanishing_mnist_500"] == codes["vanishing_fashion_mnist_500"]
+    assert codes["vanishing_mnist_500"] != codes["theory"]  # which has the default
+    assert codes["factorial_mnist_500"] == codes["theory"]
 
 
 @pytest.fixture
 def recode(tmp_path, monkeypatch):
-    """Import the toy experiment with a line added to its code, under one module name."""
+    """Import the toy experiment with a line added to its code, under one module name, and another
+    way to sum up its arrays.
+    """
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def load(line):
+    def load(line, total="sum"):
         sys.modules.pop("recoded", None)
         source = (HERE / "toy_experiment.py").read_text()
         source = source.replace("        mean = ", f"        {line}\n        mean = ")
+        source = source.replace("].sum()", f"].{total}()")
         (tmp_path / "recoded.py").write_text(source)
         sweeps._fingerprint.cache_clear()
         importlib.invalidate_caches()
@@ -351,6 +473,54 @@ def test_spot_check_refuses_changed_numbers(tmp_path, recode):
         spotchecks.accept(changed, folder=folder)
     assert "spot_checks" not in json.loads((folder / "toy.json").read_text())
     assert sweeps.progress_of(changed, folder) == (0, 4)
+
+
+def test_changed_assembly_makes_the_table_again_from_the_kept_rows(tmp_path, recode, monkeypatch):
+    log, folder = tmp_path / "log", tmp_path / "tables"
+    monkeypatch.setenv("TOY_LOG", str(log))
+    before = sweeps.run(recode("pass"), folder=folder, progress=False)
+    changed = recode("pass", total="max")
+    assert not spotchecks.is_current(changed, before)
+    after = sweeps.run(changed, folder=folder, progress=False)
+    assert spotchecks.is_current(changed, after)
+    assert sorted(computed(log)) == [0, 1, 2, 3]
+    assert (after.frame["total"] < before.frame["total"]).all()
+    assert after.provenance["code_fingerprint"] == before.provenance["code_fingerprint"]
+
+
+def test_table_that_does_not_say_what_assembled_it_is_made_again(tmp_path, recode, monkeypatch):
+    toy = recode("pass")
+    entry = dict(sweeps.run(toy, folder=tmp_path / "a", progress=False).provenance)
+    code = entry.pop("assembly_fingerprint")
+    frame = sweeps.results.read("toy", tmp_path / "a").frame
+    sweeps.results.write("toy", frame.assign(total=0.0), entry, tmp_path / "a")
+    old = sweeps.results.read("toy", tmp_path / "a")
+    assert not spotchecks.is_current(toy, old)
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {"toy": toy})
+    monkeypatch.setattr(experiments, "folder_of", lambda profile: tmp_path / "a")
+    with pytest.raises(UserError, match="computed by older code"):
+        experiments.publish("toy")
+    again = sweeps.run(toy, folder=tmp_path / "a", progress=False)
+    assert again.provenance["assembly_fingerprint"] == code
+    pd.testing.assert_frame_equal(again.frame, frame, check_exact=True)
+
+
+def test_spot_check_cannot_vouch_for_a_column_made_from_all_cells(tmp_path, recode):
+    folder = tmp_path / "tables"
+    sweeps.run(recode("pass"), folder=folder, progress=False)
+    with pytest.raises(UserError, match=r"code changed that makes total.*run toy --publish"):
+        spotchecks.verify(recode("pass", total="max"), cells=2, folder=folder)
+    assert "spot_checks" not in json.loads((folder / "toy.json").read_text())
+
+
+def test_spot_check_vouches_for_the_assembly_where_every_column_was_compared(tmp_path):
+    theory = experiments.find("theory")
+    table = sweeps.results.read("theory")
+    entry = {**table.provenance, "assembly_fingerprint": "older"}
+    sweeps.results.write("theory", table.frame, entry, tmp_path)
+    assert not spotchecks.is_current(theory, sweeps.results.read("theory", tmp_path))
+    spotchecks.verify(theory, cells=1, folder=tmp_path, device="cpu")
+    assert spotchecks.is_current(theory, sweeps.results.read("theory", tmp_path))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,35 +45,90 @@ def code_fingerprint(module: str, *qualified_names: str) -> str:
 
     Raises KeyError for a name that the module does not define.
     """
-    roots = {"helpers", module.split(".", maxsplit=1)[0]}
     modules: dict[str, _Module | None] = {}
+    starts = [(module, name) for name in qualified_names]
+    source = _module(module, modules)
+    for name in qualified_names:
+        if source is not None and _nodes(source, name) is None and name not in source.imports:
+            raise KeyError(f"{module} does not define {name}")
+    return _hash(_reached(starts, _packages(module), modules))
+
+
+def method_fingerprint(kind: type, method: str) -> str:
+    """Hash a method of a class, inherited or not, and every definition that it reaches.
+
+    Here `self.`, `cls.` and `super().` are followed too, to the methods and constants of the class
+    and of all that it inherits from. Fields are not: their values are settings, not code.
+
+    Raises KeyError for a method that the class does not have.
+    """
+    if not hasattr(kind, method):
+        raise KeyError(f"{kind.__qualname__} has no method {method}")
+    roots, modules = _packages(kind.__module__), dict[str, _Module | None]()
+    bodies: dict[tuple[str, str], str] = {}
+    starts: list[tuple[str, str]] = []
+    queue, seen = [method], set[str]()
+    while queue:
+        name = queue.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for owner in kind.__mro__:
+            where = owner.__module__
+            source = _module(where, modules) if where.split(".")[0] in roots else None
+            nodes = [] if source is None else _members(source, owner.__qualname__, name)
+            if source is None or not nodes:
+                continue
+            bodies[where, f"{owner.__qualname__}.{name}"] = "\n".join(_dump(n) for n in nodes)
+            for node in nodes:
+                queue.extend(_through_self(node))
+                starts.extend(_references(node, source))
+    return _hash(bodies | _reached(starts, roots, modules))
+
+
+def _packages(module: str) -> frozenset[str]:
+    """Name the packages whose code is followed from a module: this book's and its own."""
+    return frozenset({"helpers", module.split(".", maxsplit=1)[0]})
+
+
+def _reached(
+    starts: Sequence[tuple[str, str]],
+    roots: frozenset[str],
+    modules: dict[str, _Module | None],
+) -> dict[tuple[str, str], str]:
+    """Spell every definition reached from (module, name) pairs."""
     seen: dict[tuple[str, str], str] = {}
-    queue = [(module, name) for name in qualified_names]
+    queue = list(starts)
     while queue:
         where, name = queue.pop()
         if (where, name) in seen or where in NOT_COMPUTING or where.split(".")[0] not in roots:
             continue
-        if where not in modules:
-            modules[where] = _load(where)
-        source = modules[where]
+        source = _module(where, modules)
         if source is None:
             continue
         nodes = _nodes(source, name)
         if nodes is None:
             if name in source.imports:  # re-exported from elsewhere
                 queue.append(_target(source.imports[name]))
-                continue
-            if (where, name) in {(module, q) for q in qualified_names}:
-                raise KeyError(f"{module} does not define {name}")
-            if _load(f"{where}.{name}") is not None:  # `from package import module`
+            elif _load(f"{where}.{name}") is not None:  # `from package import module`
                 queue.append((f"{where}.{name}", "*"))
             continue
         seen[where, name] = "\n".join(_dump(node) for node in nodes)
         for node in [*nodes, *source.always]:
             queue.extend(_references(node, source))
         seen[where, ""] = "\n".join(_dump(node) for node in source.always)
-    text = "\n".join(f"{where}:{name}\n{body}" for (where, name), body in sorted(seen.items()))
+    return seen
+
+
+def _hash(bodies: Mapping[tuple[str, str], str]) -> str:
+    text = "\n".join(f"{where}:{name}\n{body}" for (where, name), body in sorted(bodies.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _module(name: str, modules: dict[str, _Module | None]) -> _Module | None:
+    if name not in modules:
+        modules[name] = _load(name)
+    return modules[name]
 
 
 def _load(name: str) -> _Module | None:
@@ -147,6 +202,30 @@ def _nodes(module: _Module, name: str) -> list[ast.stmt] | None:
         if isinstance(item, ast.FunctionDef) and item.name == method
     ]
     return list[ast.stmt](inside) or None
+
+
+def _members(module: _Module, owner: str, name: str) -> list[ast.stmt]:
+    """Return what a class binds a name by: methods, properties and constants, but no fields."""
+    return [
+        item
+        for node in module.definitions.get(owner, [])
+        if isinstance(node, ast.ClassDef)
+        for item in node.body
+        if name in _bound_names(item) and not _is_field(item)
+    ]
+
+
+def _is_field(node: ast.stmt) -> bool:
+    return isinstance(node, ast.AnnAssign) and "ClassVar" not in ast.unparse(node.annotation)
+
+
+def _through_self(node: ast.stmt) -> Iterator[str]:
+    """Yield the names that a method looks up in its own class."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Attribute):
+            value = inner.value.func if isinstance(inner.value, ast.Call) else inner.value
+            if isinstance(value, ast.Name) and value.id in {"self", "cls", "super"}:
+                yield inner.attr
 
 
 def _target(imported: tuple[str, str | None]) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Published tables: a CSV and, beside it, a JSON that says where every number came from.
 
-The JSON carries the SHA-256 of the CSV, so that a table edited by hand, cut short, or written by
-half is refused by name instead of being believed.
+The JSON carries the SHA-256 of the CSV and of itself, so that a table or a provenance edited by
+hand, cut short, or written by half is refused by name instead of being believed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -43,7 +43,9 @@ REQUIRED = (
     "columns",
     "rows",
     "csv_sha256",
+    "record_sha256",  # of the other entries
 )
+KINDS = {"bool": "bool", "int": "int64", "float": "float64", "text": "str"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def provenance(
     """Collect what a reader needs to judge or repeat a table.
 
     `protocol` is a dataclass or a mapping; `wall_seconds` is the time spent computing rows, summed
-    over workers. `extra` items are kept as they are and must be JSON.
+    over workers. `extra` items are kept as they are and must be JSON; with `versions`, `hardware`
+    and `commit` among them, they say what computed the rows, else it is taken to be this process.
     """
     return {
         "protocol": as_json(protocol),
@@ -82,13 +85,44 @@ def here(device: str) -> dict[str, Any]:
     """Say when, where and with what something is computed now: the part of a provenance that is
     also recorded when a table is verified.
     """
+    made = setup()
     return {
-        "versions": _versions(),
-        "hardware": _hardware(),
+        "versions": made["versions"],
+        "hardware": made["hardware"],
         "device": device,
-        "commit": _commit(),
+        "commit": made["commit"],
         "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+def setup() -> dict[str, Any]:
+    """Say with what something is computed here: versions of libraries, hardware, commit."""
+    return {"versions": _versions(), "hardware": _hardware(), "commit": _commit()}
+
+
+def merged(setups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Merge set-ups into one of the same form, that of the first where all are equal.
+
+    Where they differ, hardware, commits and the versions of a library are listed: 'A; B', 'c, d'.
+    """
+    libraries = {library: None for each in setups for library in each["versions"]}
+    return {
+        "versions": {
+            library: ", ".join(_distinct(each["versions"].get(library) for each in setups))
+            for library in libraries
+        },
+        "hardware": "; ".join(_distinct(each["hardware"] for each in setups)),
+        "commit": ", ".join(_distinct(each["commit"] for each in setups)),
+    }
+
+
+def short_commit(commit: str) -> str:
+    """Shorten each commit of a provenance to eight digits."""
+    return ", ".join(each[:8] for each in commit.split(", "))
+
+
+def _distinct(values: Iterable[str | None]) -> list[str]:
+    return sorted({value for value in values if value})
 
 
 def write(
@@ -108,11 +142,12 @@ def write(
     entry = {
         "table": name,
         "command": command(name),
-        **provenance,
+        **{key: value for key, value in provenance.items() if key != "record_sha256"},
         "columns": {str(column): _kind(frame[column]) for column in frame.columns},
         "rows": len(frame),
         "csv_sha256": _digest(text.encode()),
     }
+    entry["record_sha256"] = _record_digest(entry)
     missing = [key for key in REQUIRED if key not in entry]
     if missing:
         raise UserError(
@@ -131,7 +166,8 @@ def read(name: str, folder: Path | None = None, protocol: Any = None) -> Table:
     With `protocol` (a dataclass or mapping) the table must also have been made by that protocol.
 
     Raises MissingTableError for a table that was never computed, and UserError for one that is
-    edited, cut short, or made by another protocol, naming the command that makes it again.
+    edited (in either file), cut short, or made by another protocol, naming the command that makes
+    it again.
     """
     folder = RESULTS if folder is None else Path(folder)
     path, record_path = folder / f"{name}.csv", folder / f"{name}.json"
@@ -141,15 +177,7 @@ def read(name: str, folder: Path | None = None, protocol: Any = None) -> Table:
     for file in (path, record_path):
         if not file.is_file():
             raise UserError(f"results table '{name}' has no {file.name} in {folder}; {mend}")
-    try:
-        record = json.loads(record_path.read_text(encoding="utf-8"))
-        missing = [key for key in REQUIRED if key not in record]
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise UserError(
-            f"provenance {record_path.name} is not readable JSON ({error}); {mend}"
-        ) from error
-    if missing:
-        raise UserError(f"provenance {record_path.name} lacks {', '.join(missing)}; {mend}")
+    record = _read_record(record_path, mend)
     content = path.read_bytes().replace(b"\r\n", b"\n")  # a checkout may have changed line ends
     if _digest(content) != record["csv_sha256"] or record["table"] != name:
         raise UserError(
@@ -157,7 +185,13 @@ def read(name: str, folder: Path | None = None, protocol: Any = None) -> Table:
             f"short, or half written): checksum {_digest(content)[:12]}, expected "
             f"{str(record['csv_sha256'])[:12]}; {mend}, or restore both files from git"
         )
-    frame = _parse(content, record["columns"])
+    try:
+        frame = _parse(content, record["columns"])
+    except ValueError as error:
+        raise UserError(
+            f"provenance {record_path.name} does not describe the columns of {path.name} "
+            f"({error}); {mend}, or restore both files from git"
+        ) from error
     if len(frame) != record["rows"]:
         raise UserError(
             f"results table {path.name} has {len(frame)} rows, its provenance says "
@@ -169,6 +203,24 @@ def read(name: str, folder: Path | None = None, protocol: Any = None) -> Table:
             f"results table '{name}' was made by another protocol (differs in {changed}); {mend}"
         )
     return Table(frame, record)
+
+
+def _read_record(path: Path, mend: str) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise UserError(f"provenance {path.name} is not readable JSON ({error}); {mend}") from error
+    if not isinstance(record, dict):
+        raise UserError(f"provenance {path.name} is no JSON object; {mend}")
+    if missing := [key for key in REQUIRED if key not in record]:
+        raise UserError(f"provenance {path.name} lacks {', '.join(missing)}; {mend}")
+    if record["record_sha256"] != _record_digest(record):
+        raise UserError(
+            f"provenance {path.name} is not as it was written (edited): checksum "
+            f"{_record_digest(record)[:12]}, expected {str(record['record_sha256'])[:12]}; "
+            f"{mend}, or restore both files from git"
+        )
+    return record
 
 
 def command(name: str) -> str:
@@ -186,6 +238,12 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def _record_digest(entry: Mapping[str, Any]) -> str:
+    """Checksum a provenance without its own checksum, whatever the layout and order of the JSON."""
+    told = {key: value for key, value in as_json(entry).items() if key != "record_sha256"}
+    return _digest(json.dumps(told, sort_keys=True).encode())
+
+
 def _pretty(entry: Mapping[str, Any]) -> str:
     """Print JSON with one entry a line, but a list of plain values on one line."""
     text = json.dumps(entry, indent=1, ensure_ascii=False)
@@ -194,8 +252,7 @@ def _pretty(entry: Mapping[str, Any]) -> str:
 
 
 def _plain_types(frame: pd.DataFrame) -> pd.DataFrame:
-    kinds = {"bool": "bool", "int": "int64", "float": "float64", "text": "str"}
-    return frame.astype({column: kinds[_kind(frame[column])] for column in frame.columns})
+    return frame.astype({column: KINDS[_kind(frame[column])] for column in frame.columns})
 
 
 def _kind(column: pd.Series) -> str:
@@ -212,16 +269,29 @@ def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
     return ordered.reset_index(drop=True)
 
 
-def _parse(content: bytes, columns: Mapping[str, str]) -> pd.DataFrame:
+def _parse(content: bytes, columns: Any) -> pd.DataFrame:
+    """Read a CSV whose columns are of the given kinds.
+
+    Raises ValueError when it has others.
+    """
+    if not isinstance(columns, dict) or not set(map(str, columns.values())) <= KINDS.keys():
+        raise ValueError(f"expected a mapping of names to {', '.join(KINDS)}, got {columns!r}")
     raw = pd.read_csv(
         io.BytesIO(content),
         keep_default_na=False,
         na_values={name: [""] for name, kind in columns.items() if kind == "float"},
         dtype={name: "str" for name, kind in columns.items() if kind == "text"},
     )
-    return _plain_types(
+    if list(raw.columns) != list(columns):
+        raise ValueError(f"expected {', '.join(columns)}, got {', '.join(raw.columns)}")
+    frame = _plain_types(
         raw.astype({n: "float64" for n, kind in columns.items() if kind == "float"})
     )
+    for name, kind in columns.items():
+        found = _kind(frame[str(name)])
+        if len(frame) and found != kind:
+            raise ValueError(f"expected {name} to be {kind}, got {found}")
+    return frame
 
 
 def _differences(old: Any, new: Any) -> str:

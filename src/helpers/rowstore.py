@@ -35,12 +35,13 @@ class CellResult:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A cell's result, the device that computed it, and the seconds it took."""
+    """A cell's result, the device that computed it, the seconds it took, and the set-up there."""
 
     result: CellResult
     device: str
     seconds: float
     cpu_seconds: float  # less than `seconds` where the machine was busy with other work
+    setup: dict[str, Any]  # as `results.setup` tells it where the cell was computed
 
 
 def cell_key(cell: Any) -> str:
@@ -86,6 +87,7 @@ class RowStore:
             "device": outcome.device,
             "seconds": round(outcome.seconds, 3),
             "cpu_seconds": round(outcome.cpu_seconds, 3),
+            "setup": outcome.setup,
             "arrays": "",  # checksum of the file of arrays, where there is one
             "rows": results.as_json([_plain(row) for row in outcome.result.rows]),
         }
@@ -142,7 +144,15 @@ class RowStore:
     def _pairs(self) -> list[list[str]]:
         if not self.equal_codes.is_file():
             return []
-        return json.loads(self.equal_codes.read_text())
+        try:
+            pairs = json.loads(self.equal_codes.read_text(encoding="utf-8"))
+            return [[str(old), str(new)] for old, new in pairs]
+        except (ValueError, TypeError) as error:  # read as empty, it would cost all accepted rows
+            raise UserError(
+                f"cannot read {self.equal_codes} ({error}), which says whose rows count as the "
+                f"present code's; delete it, then run `python -m helpers run {self.folder.name} "
+                "--accept` to check them again"
+            ) from error
 
     def _array_file(self, record: Row) -> Path:
         return self.folder / "arrays" / f"{record['key']}-{record['code']}.npz"

@@ -13,13 +13,25 @@ from helpers import results
 from helpers.device import device_name
 from helpers.errors import UserError
 from helpers.rowstore import RowStore, cell_key, only_one
-from helpers.sweeps import WORK, Experiment, compute_cell, fingerprint
+from helpers.sweeps import WORK, Experiment, assembly_fingerprint, compute_cell, fingerprint
 
 
 def is_current(experiment: Experiment, table: results.Table) -> bool:
-    """Tell whether a table was computed, or verified by spot check, by the code as it is now."""
-    checked = [check["code_fingerprint"] for check in table.provenance.get("spot_checks", [])]
-    return fingerprint(experiment) in [table.provenance["code_fingerprint"], *checked]
+    """Tell whether a table was computed, or verified by spot check, by the code as it is now: that
+    of its cells and that which makes the table from them.
+    """
+    return fingerprint(experiment) in _codes(table, "code_fingerprint") and _is_assembled(
+        experiment, table
+    )
+
+
+def _is_assembled(experiment: Experiment, table: results.Table) -> bool:
+    return assembly_fingerprint(experiment) in _codes(table, "assembly_fingerprint")
+
+
+def _codes(table: results.Table, kind: str) -> set[str | None]:
+    made = [table.provenance, *table.provenance.get("spot_checks", [])]
+    return {each.get(kind) for each in made}
 
 
 def verify(
@@ -30,15 +42,24 @@ def verify(
     The cells are drawn by the fingerprint of the code, so nobody picks them. Every column that a
     cell computes by itself is compared; the largest relative difference of each is returned. When
     all are within the experiment's tolerance, the code's fingerprint, the date, the machine and the
-    versions are added as a spot check.
+    versions are added as a spot check, and the fingerprint of the code that makes the table, where
+    every column was compared.
 
-    Raises UserError, and records nothing, when a value differs by more.
+    Raises UserError, and records nothing, when a value differs by more, or when the code changed
+    that makes a column from all cells at once: no sample can check that.
     """
     table = results.read(experiment.name, folder, protocol=experiment)
     code = fingerprint(experiment)
     drawn = np.random.default_rng(int(code, 16)).permutation(len(experiment.cells()))[:cells]
     chosen = [experiment.cells()[i] for i in sorted(drawn)]
     again = [row for cell in chosen for row in compute_cell(type(experiment), cell, device).rows]
+    from_all = table.frame.columns.difference(pd.DataFrame(again).columns, sort=False)
+    if len(from_all) and not _is_assembled(experiment, table):
+        raise UserError(
+            f"the code changed that makes {', '.join(from_all)} of table '{experiment.name}' from "
+            f"all cells at once, which a sample cannot check; run "
+            f"`{results.command(experiment.name)}`, which makes the table again from kept rows"
+        )
     worst = compare(experiment, pd.DataFrame(again), table.frame)
     if (beyond := worst[worst > experiment.tolerance]).size:
         raise UserError(
@@ -48,6 +69,7 @@ def verify(
         )
     check = {
         "code_fingerprint": code,
+        "assembly_fingerprint": assembly_fingerprint(experiment),
         **results.here(device_name(device)),
         "cells": len(chosen),
         "largest_relative_difference": float(worst.max()),

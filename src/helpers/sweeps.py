@@ -2,8 +2,10 @@
 
 A cell carries everything its rows depend on, so a row is identified by its cell and by the
 fingerprint of the code that computed it. Change a learning rate or a line of the trainer, and the
-rows it touches are computed again, and no others. Rows are appended to a file and forced to disk as
-cells finish: killed at any moment, a sweep loses at most the cells in flight.
+rows it touches are computed again, and no others. The code that makes the table from the rows has a
+fingerprint of its own: change it, and the table is made again from the rows that are kept. Rows are
+appended to a file and forced to disk as cells finish: killed at any moment, a sweep loses at most
+the cells in flight.
 """
 
 from __future__ import annotations
@@ -31,13 +33,21 @@ from helpers import results
 from helpers.device import choose_device, device_name
 from helpers.engines import one_thread, stream
 from helpers.errors import UserError
-from helpers.fingerprint import code_fingerprint
-from helpers.rowstore import CellResult, Outcome, RowStore, cell_key, only_one
+from helpers.fingerprint import code_fingerprint, method_fingerprint
+from helpers.rowstore import CellResult, Outcome, Row, RowStore, cell_key, only_one
 
 WORK = results.BUILD / "sweeps"
 MAX_STACK = 25
 
-__all__ = ["CellResult", "Experiment", "change", "fingerprint", "progress_of", "run"]
+__all__ = [
+    "CellResult",
+    "Experiment",
+    "assembly_fingerprint",
+    "change",
+    "fingerprint",
+    "progress_of",
+    "run",
+]
 
 
 class Experiment(ABC):
@@ -104,6 +114,11 @@ def fingerprint(experiment: Experiment) -> str:
     return _fingerprint(type(experiment))
 
 
+def assembly_fingerprint(experiment: Experiment) -> str:
+    """Fingerprint the code that makes the table of this experiment from its cells' results."""
+    return _assembly_fingerprint(type(experiment))
+
+
 def run(
     experiment: Experiment,
     *,
@@ -153,9 +168,11 @@ def run(
             wall_seconds=sum(record["seconds"] for record in records),
             cpu_seconds=round(sum(known), 1) if len(known) == len(records) else None,
             code_fingerprint=code,
+            assembly_fingerprint=assembly_fingerprint(experiment),
             experiment=f"{type(experiment).__module__}.{type(experiment).__name__}",
             row_fingerprints=sorted({record["code"] for record in records}),  # incl. accepted ones
             cells=len(cells),
+            **_origins(records),
         )
         results.write(experiment.name, frame, entry, folder)
     return results.read(experiment.name, folder)
@@ -193,7 +210,7 @@ def _compute(task: _Task) -> list[Outcome]:
     seconds = (time.perf_counter() - start) / len(found)
     cpu_seconds = (time.process_time() - cpu_start) / len(found)
     device = device_name(task.device)
-    return [Outcome(result, device, seconds, cpu_seconds) for result in found]
+    return [Outcome(result, device, seconds, cpu_seconds, _setup()) for result in found]
 
 
 def compute_cell(kind: type[Experiment], cell: Any, device: str) -> CellResult:
@@ -201,10 +218,39 @@ def compute_cell(kind: type[Experiment], cell: Any, device: str) -> CellResult:
         return kind.run_cell(cell, device)
 
 
+@cache  # as at the first cell: the commit may change under a running sweep, its code does not
+def _setup() -> dict[str, Any]:
+    return results.setup()
+
+
+def _origins(records: Sequence[Row]) -> dict[str, Any]:
+    """Say with what the cells were computed, wherever that was: the set-up where all agree.
+
+    Where they differ, `setups` lists each with its number of cells; `assembled_by` is the set-up
+    that made the table of them, where it is another. Records of older code do not tell; they are
+    counted, and credited to this process.
+    """
+    here = _setup()
+    told = [record.get("setup", here) for record in records]
+    distinct = [setup for index, setup in enumerate(told) if setup not in told[:index]] or [here]
+    found = results.merged(distinct)
+    if len(distinct) > 1:
+        found["setups"] = [{**setup, "cells": told.count(setup)} for setup in distinct]
+    if distinct != [here]:
+        found["assembled_by"] = here
+    unknown = sum("setup" not in record for record in records)
+    return found | ({"cells_of_unknown_setup": unknown} if unknown else {})
+
+
 @cache  # as imported: the file may change under a running sweep, its code does not
 def _fingerprint(kind: type[Experiment]) -> str:
     names = ["run_cell", *(["run_stack"] if "run_stack" in vars(kind) else [])]
     return code_fingerprint(kind.__module__, *(f"{kind.__qualname__}.{name}" for name in names))
+
+
+@cache
+def _assembly_fingerprint(kind: type[Experiment]) -> str:
+    return method_fingerprint(kind, "assemble")
 
 
 def _stack_size(device: str, engine: str) -> int:
@@ -228,12 +274,15 @@ def _groups(experiment: Experiment, cells: Sequence[Any], size: int) -> list[tup
 
 
 def _finished(experiment: Experiment, folder: Path, code: str) -> results.Table | None:
-    """Return the table in the work folder if it is whole and made by this protocol and code."""
+    """Return the table in the work folder if it is whole and made by this protocol and code, the
+    cells' and the table's.
+    """
     try:
         table = results.read(experiment.name, folder, protocol=experiment)
     except UserError:
         return None
-    return table if table.provenance["code_fingerprint"] == code else None
+    made_by = [table.provenance.get(f"{part}_fingerprint") for part in ("code", "assembly")]
+    return table if made_by == [code, assembly_fingerprint(experiment)] else None
 
 
 @contextmanager

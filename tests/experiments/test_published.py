@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from helpers import experiments, results, spotchecks
@@ -24,8 +22,8 @@ def check(date, hardware, **more):
 
 
 def record(folder, **entries):
-    path = folder / "theory.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
+    table = results.read("theory", folder)
+    results.write("theory", table.frame, {**table.provenance, **entries}, folder)
 
 
 def test_every_published_table_has_an_origin_and_a_verification():

@@ -152,7 +152,7 @@ def _facts(provenance: Mapping[str, Any]) -> dict[str, str]:
     versions = provenance.get("versions", {})
     return {
         "date": str(provenance.get("date", "–")),
-        "commit": str(provenance.get("commit", "–"))[:8],
+        "commit": results.short_commit(str(provenance.get("commit", "–"))),
         "device": str(provenance.get("device", "–")),
         "hardware": str(provenance.get("hardware", "–")),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),

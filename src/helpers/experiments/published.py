@@ -31,7 +31,7 @@ def origins(folder: Path | None = None) -> pd.DataFrame:
                 "minutes": record["wall_seconds"] / 60,
                 "device": record["device"],
                 "date": record["date"],
-                "commit": record["commit"][:8],
+                "commit": results.short_commit(record["commit"]),
                 "rows": record["rows"],
                 "profile": record.get("profile", "–"),
                 "command": record.get("command", results.command(name)),
@@ -52,7 +52,7 @@ def verified(folder: Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
         versions = ", ".join(f"{library} {number}" for library, number in last["versions"].items())
         setup = (last["hardware"], versions)
         letter = setups.setdefault(setup, ascii_uppercase[len(setups) % 26])
-        commit = last["commit"][:8]
+        commit = results.short_commit(last["commit"])
         rows.append((name, last["date"], last["how"], last["device"], letter, commit))
     columns = ["table", "date", "how", "device", "setup", "commit"]
     places = [(letter, *setup) for setup, letter in setups.items()]
