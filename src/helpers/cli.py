@@ -165,6 +165,7 @@ def run(
 
     refuse_impossible(device)  # before the slow imports
     from helpers import experiments
+    from helpers.engines import default_workers
     from helpers.results import RESULTS
 
     console = Console()
@@ -176,7 +177,7 @@ def run(
         experiments.find(name)
     if publish and profile != "paper":
         raise UserError(f"only tables of the paper profile are published; got profile '{profile}'")
-    count = workers or _cores()
+    count = workers or default_workers()
     engine = scheduler or ("process" if count > 1 and device != "cuda" else "local")
     try:
         for name in chosen:
@@ -363,9 +364,3 @@ def _show_frame(console: Console, frame: Any) -> None:
     for row in frame.itertuples(index=False):
         table.add_row(*(f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row))
     console.print(table)
-
-
-def _cores() -> int:
-    import joblib
-
-    return int(joblib.cpu_count())

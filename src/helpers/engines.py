@@ -31,7 +31,17 @@ from helpers.errors import UserError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 CONNECT_SECONDS = 10
+MEMORY_PER_WORKER = 3e9
 LOST_WORKERS = 3  # how often a task may lose its worker before the task itself is suspected
+
+
+def default_workers() -> int:
+    """Return how many processes to run at once: one per core, as far as free memory goes."""
+    import joblib
+    import psutil
+
+    room = int(psutil.virtual_memory().available // MEMORY_PER_WORKER)
+    return max(1, min(joblib.cpu_count(), room))
 
 
 def stream(
