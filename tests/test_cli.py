@@ -13,8 +13,9 @@ from typing import Any
 import joblib
 import psutil
 import pytest
+import torch
 
-from helpers import cli, experiments
+from helpers import cli, engines, experiments
 from helpers.build.book import Tally
 from helpers.build.chapters import Failure
 from helpers.build.project import Chapter
@@ -179,3 +180,15 @@ def test_a_sweep_has_one_worker_a_core_as_far_as_memory_goes(
     assert (computed[0]["workers"], computed[0]["engine"]) == (workers, engine)
     run("theory", "--device", "cpu", "--workers", "3")
     assert (computed[1]["workers"], computed[1]["engine"]) == (3, "process")
+
+
+@pytest.mark.parametrize(("there", "workers"), [("cuda", 1), ("cpu", 8)])
+def test_a_gpu_that_auto_finds_has_one_worker_unless_more_are_asked_for(
+    computed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, there: str, workers: int
+) -> None:
+    monkeypatch.setattr(engines, "choose_device", lambda name: torch.device(there))
+    run("theory")
+    assert computed[0]["workers"] == workers
+    assert computed[0]["engine"] == ("process" if workers > 1 else "local")
+    run("theory", "--workers", "2")
+    assert (computed[1]["workers"], computed[1]["engine"]) == (2, "process")

@@ -145,7 +145,15 @@ def run(
         str, typer.Option("--profile", "-p", help="paper (the full protocol) or smoke (tiny).")
     ] = "paper",
     device: DeviceOption = "auto",
-    workers: WorkersOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            "-w",
+            min=1,
+            help="Processes at once; default: by cores and memory, 1 a GPU.",
+        ),
+    ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a running Dask scheduler to send the cells to.")
     ] = None,
@@ -165,7 +173,7 @@ def run(
 
     refuse_impossible(device)  # before the slow imports
     from helpers import experiments
-    from helpers.engines import default_workers
+    from helpers.engines import choose_engine
     from helpers.results import RESULTS
 
     console = Console()
@@ -177,8 +185,7 @@ def run(
         experiments.find(name)
     if publish and profile != "paper":
         raise UserError(f"only tables of the paper profile are published; got profile '{profile}'")
-    count = workers or default_workers()
-    engine = scheduler or ("process" if count > 1 and device != "cuda" else "local")
+    engine, count = (scheduler, 1) if scheduler else choose_engine(device, workers)
     try:
         for name in chosen:
             if verify:

@@ -26,6 +26,7 @@ import contextlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
+from helpers.device import choose_device
 from helpers.errors import UserError
 
 Task = TypeVar("Task")
@@ -42,6 +43,19 @@ def default_workers() -> int:
 
     room = int(psutil.virtual_memory().available // MEMORY_PER_WORKER)
     return max(1, min(joblib.cpu_count(), room))
+
+
+def choose_engine(device: str, workers: int | None = None) -> tuple[str, int]:
+    """Return the engine on this machine, and its number of workers, for a device.
+
+    Without `workers`, a GPU gets one: more would share it, each with a copy of the data. The CPU
+    gets `default_workers()`.
+
+    Raises UserError for a device that this machine does not have.
+    """
+    on_cpu = choose_device(device).type == "cpu"
+    count = workers or (default_workers() if on_cpu else 1)
+    return ("process" if count > 1 else "local"), count
 
 
 def stream(
