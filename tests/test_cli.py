@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -192,3 +193,21 @@ def test_a_gpu_that_auto_finds_has_one_worker_unless_more_are_asked_for(
     assert computed[0]["engine"] == ("process" if workers > 1 else "local")
     run("theory", "--workers", "2")
     assert (computed[1]["workers"], computed[1]["engine"]) == (2, "process")
+
+
+def test_a_run_of_tables_says_how_far_it_is_and_what_is_left_in_all(
+    computed: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(experiments, "TABLES", tmp_path)
+    run("theory", "invariance", "--workers", "2")
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split(" · ")[0] for line in shown[::2]] == [
+        "theory: table 1 of 2",
+        "invariance: table 2 of 2",
+    ]
+    assert all(re.search(r" · about \d+:\d\d left in all$", line) for line in shown[::2])
+    run("theory", "--profile", "smoke")
+    assert capsys.readouterr().out.splitlines()[0] == "theory: table 1 of 1"

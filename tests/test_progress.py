@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from helpers.progress import Pace, TimeLeft, hms
+from helpers.progress import Pace, TimeLeft, hms, show
 
 
 class Clock:
@@ -65,3 +65,26 @@ def test_times_are_hours_minutes_and_seconds() -> None:
         "1:00:00",
         "25:01:01",
     ]
+
+
+def test_a_log_gets_a_line_about_once_a_minute_and_no_bar() -> None:
+    clock, log = Clock(), io.StringIO()
+    console = Console(file=log, force_terminal=True, width=80)  # FORCE_COLOR, as CI sets it
+    with show("table", [1.0] * 10, console=console, clock=clock) as advance:
+        for _ in range(10):
+            clock.now += 25
+            advance(1.0)
+    assert log.getvalue().splitlines() == [
+        "table: 3/10 cells · left 0:02:55",
+        "table: 6/10 cells · left 0:01:40",
+        "table: 9/10 cells · left 0:00:25",
+    ]
+
+
+@pytest.mark.parametrize(("costs", "wanted"), [([], True), ([1.0], False)])
+def test_nothing_to_show_is_shown_as_nothing(costs: list[float], wanted: bool) -> None:
+    log, clock = io.StringIO(), Clock()
+    with show("table", costs, wanted, Console(file=log), clock) as advance:
+        clock.now += 100
+        advance(1.0)
+    assert log.getvalue() == ""

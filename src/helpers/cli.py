@@ -187,6 +187,8 @@ def run(
         raise UserError(f"only tables of the paper profile are published; got profile '{profile}'")
     engine, count = (scheduler, 1) if scheduler else choose_engine(device, workers)
     try:
+        if not verify:
+            journey = experiments.journey(chosen, profile, count)
         for name in chosen:
             if verify:
                 console.print(f"{name}: published cells computed again; largest differences:")
@@ -195,7 +197,9 @@ def run(
             if accept:
                 kept = experiments.accept(name, device=device)
                 console.print(f"{name}: {kept} rows of older code kept", highlight=False)
+            console.print(journey.start(name), highlight=False, soft_wrap=True)
             table = experiments.compute(name, profile, engine=engine, workers=count, device=device)
+            journey.end(name)
             console.print(f"[green]✓[/] {name}: {len(table.frame):,} rows", highlight=False)
             if publish:
                 experiments.publish(name)

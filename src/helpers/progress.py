@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from rich import get_console
+from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 Clock = Callable[[], float]
+LINE_SECONDS = 60.0
 
 
 class Pace:
@@ -61,13 +64,35 @@ def hms(seconds: float | None) -> str:
 
 @contextmanager
 def show(
-    name: str, costs: Sequence[float], wanted: bool = True, clock: Clock = time.monotonic
+    name: str,
+    costs: Sequence[float],
+    wanted: bool = True,
+    console: Console | None = None,
+    clock: Clock = time.monotonic,
 ) -> Iterator[Callable[[float], None]]:
     """Show cells done, time spent and time left; yield what to call with the cost of a done cell.
 
-    `costs` are those of the cells to compute: what was kept from before does not count as speed.
+    A terminal gets a bar, and anything else a line about once a minute. `costs` are those of the
+    cells to compute: what was kept from before does not count as speed.
     """
+    console = console or get_console()
     pace = Pace(sum(costs), clock)
+    if not (wanted and costs):
+        yield pace.advance
+    elif _moves(console):
+        with _bar(name, len(costs), pace, console) as advance:
+            yield advance
+    else:
+        yield _lines(name, len(costs), pace, console)
+
+
+def _moves(console: Console) -> bool:
+    """Tell whether what was shown can be drawn over; FORCE_COLOR does not make a log a screen."""
+    return console.is_jupyter or (console.is_interactive and console.file.isatty())
+
+
+@contextmanager
+def _bar(name: str, cells: int, pace: Pace, console: Console) -> Iterator[Callable[[float], None]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -77,8 +102,8 @@ def show(
         TimeLeft(pace),
     )
     done = 0
-    with Progress(*columns, disable=not (wanted and costs)) as bar:
-        task = bar.add_task(name, total=pace.total, done=0, all=len(costs))
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(name, total=pace.total, done=0, all=cells)
 
         def advance(cost: float) -> None:
             nonlocal done
@@ -87,3 +112,18 @@ def show(
             bar.update(task, advance=cost, done=done)
 
         yield advance
+
+
+def _lines(name: str, cells: int, pace: Pace, console: Console) -> Callable[[float], None]:
+    done, said = 0, pace.start
+
+    def advance(cost: float) -> None:
+        nonlocal done, said
+        done += 1
+        pace.advance(cost)
+        if pace.last - said >= LINE_SECONDS:
+            said = pace.last
+            line = f"{name}: {done}/{cells} cells · left {hms(pace.left())}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    return advance

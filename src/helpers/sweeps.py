@@ -31,7 +31,15 @@ from helpers.rowstore import CellResult, Outcome, RowStore, cell_key, only_one
 WORK = results.BUILD / "sweeps"
 MAX_STACK = 25
 
-__all__ = ["CellResult", "Experiment", "change", "fingerprint", "progress_of", "run"]
+__all__ = [
+    "CellResult",
+    "Experiment",
+    "cells_left",
+    "change",
+    "fingerprint",
+    "progress_of",
+    "run",
+]
 
 
 class Experiment(ABC):
@@ -157,10 +165,15 @@ def run(
 
 def progress_of(experiment: Experiment, folder: Path | None = None) -> tuple[int, int]:
     """Count the cells computed so far, and all of them."""
+    cells = len(experiment.cells())
+    return cells - len(cells_left(experiment, folder)), cells
+
+
+def cells_left(experiment: Experiment, folder: Path | None = None) -> list[Any]:
+    """List the cells that are not yet computed."""
     store = RowStore((WORK if folder is None else Path(folder)) / experiment.name)
     kept = store.load(fingerprint(experiment))
-    cells = experiment.cells()
-    return sum(cell_key(cell) in kept for cell in cells), len(cells)
+    return [cell for cell in experiment.cells() if cell_key(cell) not in kept]
 
 
 @dataclass(frozen=True)
