@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import joblib
+import psutil
 import pytest
+import torch
 
-from helpers import cli
+from helpers import cli, engines, experiments
 from helpers.build.book import Tally
 from helpers.build.chapters import Failure
 from helpers.build.project import Chapter
@@ -135,3 +141,73 @@ def test_the_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
     assert texts["not installed: no-such-thing; run `make env`"] == "bad"
     assert any(text.startswith("other versions: numpy ") for text in texts)
     assert any(text.startswith("helpers is imported from ") for text in texts)
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Compute nothing: note with which options each table would be computed."""
+    calls: list[dict[str, Any]] = []
+
+    def compute(name: str, profile: str, **options: Any) -> Any:
+        calls.append({"name": name, "profile": profile, **options})
+        return SimpleNamespace(frame=[])
+
+    monkeypatch.setattr(experiments, "compute", compute)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
+    memory(monkeypatch, 100e9)
+    return calls
+
+
+def memory(monkeypatch: pytest.MonkeyPatch, free: float) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
+
+
+def run(*arguments: str) -> None:
+    cli.app(["run", *arguments], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("free", "workers", "engine"), [(100e9, 8, "process"), (7e9, 2, "process"), (1e9, 1, "local")]
+)
+def test_a_sweep_has_one_worker_a_core_as_far_as_memory_goes(
+    computed: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    free: float,
+    workers: int,
+    engine: str,
+) -> None:
+    memory(monkeypatch, free)
+    run("theory", "--device", "cpu")
+    assert (computed[0]["workers"], computed[0]["engine"]) == (workers, engine)
+    run("theory", "--device", "cpu", "--workers", "3")
+    assert (computed[1]["workers"], computed[1]["engine"]) == (3, "process")
+
+
+@pytest.mark.parametrize(("there", "workers"), [("cuda", 1), ("cpu", 8)])
+def test_a_gpu_that_auto_finds_has_one_worker_unless_more_are_asked_for(
+    computed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, there: str, workers: int
+) -> None:
+    monkeypatch.setattr(engines, "choose_device", lambda name: torch.device(there))
+    run("theory")
+    assert computed[0]["workers"] == workers
+    assert computed[0]["engine"] == ("process" if workers > 1 else "local")
+    run("theory", "--workers", "2")
+    assert (computed[1]["workers"], computed[1]["engine"]) == (2, "process")
+
+
+def test_a_run_of_tables_says_how_far_it_is_and_what_is_left_in_all(
+    computed: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(experiments, "TABLES", tmp_path)
+    run("theory", "invariance", "--workers", "2")
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split(" · ")[0] for line in shown[::2]] == [
+        "theory: table 1 of 2",
+        "invariance: table 2 of 2",
+    ]
+    assert all(re.search(r" · about \d+:\d\d left in all$", line) for line in shown[::2])
+    run("theory", "--profile", "smoke")
+    assert capsys.readouterr().out.splitlines()[0] == "theory: table 1 of 1"

@@ -145,7 +145,15 @@ def run(
         str, typer.Option("--profile", "-p", help="paper (the full protocol) or smoke (tiny).")
     ] = "paper",
     device: DeviceOption = "auto",
-    workers: WorkersOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            "-w",
+            min=1,
+            help="Processes at once; default: by cores and memory, 1 a GPU.",
+        ),
+    ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a running Dask scheduler to send the cells to.")
     ] = None,
@@ -165,6 +173,7 @@ def run(
 
     refuse_impossible(device)  # before the slow imports
     from helpers import experiments
+    from helpers.engines import choose_engine
     from helpers.results import RESULTS
 
     console = Console()
@@ -176,9 +185,10 @@ def run(
         experiments.find(name)
     if publish and profile != "paper":
         raise UserError(f"only tables of the paper profile are published; got profile '{profile}'")
-    count = workers or _cores()
-    engine = scheduler or ("process" if count > 1 and device != "cuda" else "local")
+    engine, count = (scheduler, 1) if scheduler else choose_engine(device, workers)
     try:
+        if not verify:
+            journey = experiments.journey(chosen, profile, count)
         for name in chosen:
             if verify:
                 console.print(f"{name}: published cells computed again; largest differences:")
@@ -187,7 +197,9 @@ def run(
             if accept:
                 kept = experiments.accept(name, device=device)
                 console.print(f"{name}: {kept} rows of older code kept", highlight=False)
+            console.print(journey.start(name), highlight=False, soft_wrap=True)
             table = experiments.compute(name, profile, engine=engine, workers=count, device=device)
+            journey.end(name)
             console.print(f"[green]✓[/] {name}: {len(table.frame):,} rows", highlight=False)
             if publish:
                 experiments.publish(name)
@@ -363,9 +375,3 @@ def _show_frame(console: Console, frame: Any) -> None:
     for row in frame.itertuples(index=False):
         table.add_row(*(f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row))
     console.print(table)
-
-
-def _cores() -> int:
-    import joblib
-
-    return int(joblib.cpu_count())

@@ -26,12 +26,36 @@ import contextlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
+from helpers.device import choose_device
 from helpers.errors import UserError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 CONNECT_SECONDS = 10
+MEMORY_PER_WORKER = 3e9
 LOST_WORKERS = 3  # how often a task may lose its worker before the task itself is suspected
+
+
+def default_workers() -> int:
+    """Return how many processes to run at once: one per core, as far as free memory goes."""
+    import joblib
+    import psutil
+
+    room = int(psutil.virtual_memory().available // MEMORY_PER_WORKER)
+    return max(1, min(joblib.cpu_count(), room))
+
+
+def choose_engine(device: str, workers: int | None = None) -> tuple[str, int]:
+    """Return the engine on this machine, and its number of workers, for a device.
+
+    Without `workers`, a GPU gets one: more would share it, each with a copy of the data. The CPU
+    gets `default_workers()`.
+
+    Raises UserError for a device that this machine does not have.
+    """
+    on_cpu = choose_device(device).type == "cpu"
+    count = workers or (default_workers() if on_cpu else 1)
+    return ("process" if count > 1 else "local"), count
 
 
 def stream(

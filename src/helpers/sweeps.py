@@ -13,27 +13,21 @@ from __future__ import annotations
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import pandas as pd
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from helpers import results
 from helpers.device import choose_device, device_name
 from helpers.engines import one_thread, stream
 from helpers.errors import UserError
 from helpers.fingerprint import code_fingerprint, method_fingerprint
+from helpers.progress import show
 from helpers.rowstore import CellResult, Outcome, Row, RowStore, cell_key, only_one
 
 WORK = results.BUILD / "sweeps"
@@ -43,6 +37,7 @@ __all__ = [
     "CellResult",
     "Experiment",
     "assembly_fingerprint",
+    "cells_left",
     "change",
     "fingerprint",
     "progress_of",
@@ -151,13 +146,13 @@ def run(
         groups = _groups(experiment, missing, _stack_size(device, engine))
         tasks = [_Task(type(experiment), group, device, code) for group in groups]
         with (
-            _bar(experiment, missing, progress) as advance,
+            show(experiment.name, [experiment.cost(cell) for cell in missing], progress) as advance,
             closing(stream(_compute, tasks, engine, workers)) as finished,
         ):
             for index, outcomes in finished:
                 for cell, outcome in zip(groups[index], outcomes, strict=True):
                     kept[cell_key(cell)] = store.append(cell, outcome, code)
-                    advance(cell)
+                    advance(experiment.cost(cell))
         records = [kept[cell_key(cell)] for cell in cells]
         frame = experiment.assemble([store.result(record) for record in records])
         known = [record["cpu_seconds"] for record in records if "cpu_seconds" in record]
@@ -180,10 +175,15 @@ def run(
 
 def progress_of(experiment: Experiment, folder: Path | None = None) -> tuple[int, int]:
     """Count the cells computed so far, and all of them."""
+    cells = len(experiment.cells())
+    return cells - len(cells_left(experiment, folder)), cells
+
+
+def cells_left(experiment: Experiment, folder: Path | None = None) -> list[Any]:
+    """List the cells that are not yet computed."""
     store = RowStore((WORK if folder is None else Path(folder)) / experiment.name)
     kept = store.load(fingerprint(experiment))
-    cells = experiment.cells()
-    return sum(cell_key(cell) in kept for cell in cells), len(cells)
+    return [cell for cell in experiment.cells() if cell_key(cell) not in kept]
 
 
 @dataclass(frozen=True)
@@ -283,29 +283,3 @@ def _finished(experiment: Experiment, folder: Path, code: str) -> results.Table 
         return None
     made_by = [table.provenance.get(f"{part}_fingerprint") for part in ("code", "assembly")]
     return table if made_by == [code, assembly_fingerprint(experiment)] else None
-
-
-@contextmanager
-def _bar(
-    experiment: Experiment, missing: Sequence[Any], show: bool
-) -> Iterator[Callable[[Any], None]]:
-    """Show cells done, time spent and time left; cells kept from before do not count as speed."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[done]}/{task.fields[all]} cells ·"),
-        TimeElapsedColumn(),
-        TextColumn("· left"),
-        TimeRemainingColumn(),
-    )
-    total = sum(experiment.cost(cell) for cell in missing)
-    done = 0
-    with Progress(*columns, disable=not show or not missing) as bar:
-        task = bar.add_task(experiment.name, total=total, done=0, all=len(missing))
-
-        def advance(cell: Any) -> None:
-            nonlocal done
-            done += 1
-            bar.update(task, advance=experiment.cost(cell), done=done)
-
-        yield advance

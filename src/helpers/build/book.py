@@ -21,12 +21,12 @@ from helpers.build.chapters import (
     Failure,
     Outcome,
     Plan,
-    default_workers,
     longest_first,
     run_chapters,
 )
 from helpers.build.project import Chapter, Project, chapters
 from helpers.build.provenance import commit_of, device_used, hardware, main_versions, now
+from helpers.engines import default_workers
 from helpers.errors import UserError
 from helpers.files import write_text
 from helpers.profiles import choose_profile

@@ -24,7 +24,6 @@ CELL_TIMEOUT = {"smoke": 180.0, "laptop": 900.0, "paper": 6 * 3600.0}
 START_TIMEOUT = 120.0
 GRACE = 60.0
 """Seconds that a worker gets, past a cell's own limit, to notice the limit and to clean up."""
-MEMORY_PER_WORKER = 3e9
 POLL = 0.1
 MEASURE_EVERY = 0.5
 """Seconds between two looks at the memory of the running chapters (a look at every process)."""
@@ -92,14 +91,6 @@ class Outcome:
 
 Listener = Callable[[str, Chapter, Any], None]
 """Told of `started`, `cell` (its number), `finished` (a Record) and `failed` (a Failure)."""
-
-
-def default_workers() -> int:
-    """Return how many chapters to run at once: one per core, as far as free memory goes."""
-    import joblib
-
-    room = int(psutil.virtual_memory().available // MEMORY_PER_WORKER)
-    return max(1, min(joblib.cpu_count(), room))
 
 
 def run_chapters(

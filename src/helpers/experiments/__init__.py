@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ from helpers.errors import UserError
 from helpers.experiments import (
     arithmetic,
     factorial,
+    forecast,
     invariance,
     model_selection,
     pac_bayes,
@@ -135,6 +136,21 @@ def accept(name: str, cells: int = 2, device: str = "auto") -> int:
     return spotchecks.accept(find(name), cells=cells, folder=folder_of("paper"), device=device)
 
 
+def journey(names: Sequence[str], profile: str = "paper", workers: int = 1) -> forecast.Journey:
+    """Return the way through tables to compute, which tells the time left.
+
+    Nothing tells how long the tiny copies of `smoke` take.
+    """
+
+    def look(name: str) -> forecast.Left:
+        experiment, folder = protocol(name, profile), folder_of(profile)
+        if experiment != find(name):
+            return forecast.Left(len(sweeps.cells_left(experiment, folder)), None)
+        return forecast.left_of(experiment, EXPERIMENTS.values(), folder)
+
+    return forecast.Journey(names, look, workers)
+
+
 def status() -> pd.DataFrame:
     """List every table: is it published, by the present code, and how far has its sweep come.
 
@@ -148,8 +164,7 @@ def status() -> pd.DataFrame:
         try:
             published = results.read(name, protocol=experiment)
             state = "current" if spotchecks.is_current(experiment, published) else "older code"
-            took = published.provenance.get("cpu_seconds") or published.provenance["wall_seconds"]
-            seconds_left = took * (1 - done / cells)
+            seconds_left = forecast.core_seconds(published.provenance) * (1 - done / cells)
         except UserError as error:
             missing = not (results.RESULTS / f"{name}.csv").is_file()
             state = "not published" if missing else str(error).split("; run")[0]
