@@ -189,6 +189,30 @@ def test_rows_that_do_not_tell_their_set_up_are_counted(tmp_path, monkeypatch):
     assert told["versions"] == sweeps.results.setup()["versions"]
 
 
+def is_running(pid):
+    """Tell a process that computes from one that has ended, reaped or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="no /proc to look at processes")
+def test_workers_end_with_a_killed_parent_and_the_sweep_resumes(tmp_path, undisturbed, monkeypatch):
+    log = tmp_path / "log"
+    told = {"TOY_LOG": str(log), "TOY_STUCK_FROM": "4"}
+    process = start(tmp_path, seconds=0.1, engine="process", workers=2, **told)
+    wait_for(lambda: rows_on_disk(tmp_path) == 4 and set(computed(log)) == set(range(6)))
+    workers = {int(line.split()[0]) for line in log.read_text().splitlines()}
+    process.kill()
+    process.wait(timeout=10)
+    wait_for(lambda: not any(is_running(worker) for worker in workers), seconds=8)
+    monkeypatch.setenv("TOY_LOG", str(log))
+    table = sweeps.run(Toy(seconds=0.1), folder=tmp_path, progress=False)
+    pd.testing.assert_frame_equal(table.frame, undisturbed, check_exact=True)
+    assert sorted(computed(log)) == [0, 1, 2, 3, 4, 4, 5, 5, 6, 7]  # twice: those in flight
+
+
 def test_torn_last_line_costs_one_row(tmp_path, undisturbed):
     run_toy(tmp_path)
     file = tmp_path / "toy" / "rows.jsonl"

@@ -23,6 +23,9 @@ Rows are written by the process that started the sweep: only that one needs the 
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -33,6 +36,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 CONNECT_SECONDS = 10
 MEMORY_PER_WORKER = 3e9
+PARENT_SECONDS = 1.0  # how often a worker process looks whether its parent is still there
 LOST_WORKERS = 3  # how often a task may lose its worker before the task itself is suspected
 
 
@@ -99,7 +103,9 @@ def _on_processes(
     left = dict(enumerate(tasks))
     losses = 0
     while left:
-        executor = get_reusable_executor(max_workers=workers)
+        executor = get_reusable_executor(
+            max_workers=workers, initializer=_end_with_parent, initargs=(os.getpid(),)
+        )
         futures = {executor.submit(function, task): index for index, task in left.items()}
         try:
             for future in as_completed(futures):
@@ -118,6 +124,21 @@ def _on_processes(
                 ) from error
         finally:
             executor.shutdown(wait=True, kill_workers=bool(left))
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this worker within a second of its parent's end, also in the middle of a cell.
+
+    A parent that is killed outright cannot end its workers, and they would go on computing rows
+    that nobody writes. Where a process keeps its parent's id for good (Windows), nothing happens.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os._exit(1)  # this thread alone could not end the one that computes
+
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 
 
 def _on_cluster(
