@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import itertools
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 import dask
 import pandas as pd
 import pytest
+import torch
 
 from helpers import engines, rowstore, spotchecks, sweeps
 from helpers.errors import UserError
@@ -437,3 +439,35 @@ def test_absent_scheduler_is_a_clear_error(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "CONNECT_SECONDS", 1)
     with pytest.raises(UserError, match=r"tcp://127\.0\.0\.1:9 cannot be reached"):
         run_toy(tmp_path, engine="tcp://127.0.0.1:9")
+
+
+@pytest.fixture
+def small_cluster():
+    """The address of a Dask scheduler with two workers in this process."""
+    from distributed import LocalCluster
+
+    options = {"processes": False, "protocol": "tcp", "dashboard_address": None}
+    with LocalCluster(n_workers=2, threads_per_worker=1, **options) as found:
+        yield found.scheduler_address
+
+
+@pytest.mark.parametrize(
+    ("there", "size"),
+    [(["cuda", "cuda"], sweeps.MAX_STACK), (["cuda", "cpu"], 1), (["cpu"] * 2, 1)],
+)
+def test_cluster_gets_stacks_where_all_its_workers_have_a_gpu(
+    small_cluster, monkeypatch, there, size
+):
+    devices = itertools.cycle(there)
+    monkeypatch.setattr(engines, "choose_device", lambda name: torch.device(next(devices)))
+    assert sorted(engines.worker_devices(small_cluster, "auto")) == sorted(there)
+    assert sweeps._stack_size("auto", small_cluster) == size
+
+
+def test_cluster_worker_without_the_gpu_asked_for_is_named(small_cluster, monkeypatch, tmp_path):
+    def choose(name):
+        raise UserError(f"device '{name}' was asked for, but torch sees no CUDA GPU here")
+
+    monkeypatch.setattr(engines, "choose_device", choose)
+    with pytest.raises(UserError, match=r"Dask worker tcp://.*'cuda' was asked for"):
+        run_toy(tmp_path, engine=small_cluster, device="cuda")

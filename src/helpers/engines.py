@@ -120,27 +120,40 @@ def _on_processes(
             executor.shutdown(wait=True, kill_workers=bool(left))
 
 
+def worker_devices(address: str, device: str) -> list[str]:
+    """Ask the workers of a Dask cluster which device each chooses for `device`: one a worker.
+
+    Raises UserError when the scheduler cannot be reached, has no workers, or has one without the
+    device.
+    """
+    with _connected(address) as client:
+        _check_workers(client, address)
+        found = client.run(_device_here, device, on_error="return")
+    for worker, answer in found.items():
+        if isinstance(answer, Exception):
+            raise UserError(f"Dask worker {worker}: {answer}") from answer
+    return list(found.values())
+
+
+def _device_here(device: str) -> str:
+    return choose_device(device).type
+
+
 def _on_cluster(
     function: Callable[[Task], Result], tasks: Sequence[Task], address: str
 ) -> Generator[tuple[int, Result], None, None]:
-    from distributed import Client, as_completed
+    from distributed import as_completed
     from distributed.scheduler import KilledWorker
 
-    gone = UserError(
-        f"the Dask scheduler at {address} cannot be reached; finished rows are kept; start it "
-        "(`dask scheduler`) with at least one worker, then run the same command to resume"
-    )
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise gone from error
-    try:
+    if not tasks:
+        return
+    with _connected(address) as client:
         _check_workers(client, address)
         futures = client.map(function, tasks, pure=False, retries=0)
         index_of = {future.key: index for index, future in enumerate(futures)}
         for future in as_completed(futures, loop=client.loop):
             if future.status == "cancelled":
-                raise gone
+                raise _gone(address)
             try:
                 result = future.result(timeout=60)
             except KilledWorker as error:
@@ -149,17 +162,36 @@ def _on_cluster(
                     "want of memory; finished rows are kept; run again with larger workers"
                 ) from error
             except TimeoutError as error:
-                raise gone from error
+                raise _gone(address) from error
             future.release()
             yield index_of[future.key], result
+
+
+@contextlib.contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise _gone(address) from error
+    try:
+        yield client
     finally:
         with contextlib.suppress(Exception):
             client.close(timeout=5)
 
 
+def _gone(address: str) -> UserError:
+    return UserError(
+        f"the Dask scheduler at {address} cannot be reached; finished rows are kept; start it "
+        "(`dask scheduler`) with at least one worker, then run the same command to resume"
+    )
+
+
 def _check_workers(client: Any, address: str) -> None:
     """Fail early when workers cannot import this package."""
-    found = client.run(_import_here)
+    found = client.run(_import_here, on_error="return")
     if not found:
         raise UserError(
             f"the Dask scheduler at {address} has no workers; start some "
