@@ -229,3 +229,12 @@ def test_a_scheduler_is_asked_for_its_devices_and_this_machine_is_not(
     there[0] = "cpu"
     run("theory", "--scheduler", "tcp://host:8786")
     assert "1 on cpu, 1 on cuda; networks go one by one" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("address", ["", "local", "host:8786", "tcp://localhost"])
+def test_a_scheduler_that_is_no_address_is_refused_in_one_line(address: str) -> None:
+    done = call("run", "theory", "--scheduler", address)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: '{address}' is not a scheduler's address; ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""

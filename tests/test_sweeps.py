@@ -7,6 +7,7 @@ import importlib
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -432,6 +433,30 @@ def test_cluster_whose_scheduler_goes_keeps_the_rows(tmp_path, cluster, undistur
     assert 2 <= done < cells
     table = sweeps.run(slow, folder=tmp_path, progress=False)
     pd.testing.assert_frame_equal(table.frame, undisturbed, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "tcp://localhost",
+            "tcp://localhost:many",
+            "tcp://localhost:99999",
+            "tcp://h:0",
+            "tcp://",
+        ),
+        *("tcp://:8786", "tcp://[::1", "tcp://::1:8786", "foo://x:1", "tcp://h:1/x"),
+    ],
+)
+def test_address_that_cannot_be_one_is_refused_at_once(tmp_path, monkeypatch, address):
+    monkeypatch.setattr("distributed.Client", lambda *_, **__: pytest.fail("a client was made"))
+    with pytest.raises(UserError, match=rf"'{re.escape(address)}' is not a sch.*tcp://HOST:PORT"):
+        run_toy(tmp_path, engine=address)
+
+
+@pytest.mark.parametrize("address", ["tcp://10.0.0.1:8786", "tls://host:1", "tcp://[::1]:8786"])
+def test_address_that_could_be_one_is_not_refused(address):
+    engines.refuse_address(address)
 
 
 @pytest.mark.slow

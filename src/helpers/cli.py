@@ -174,9 +174,12 @@ def run(
     from helpers.device import refuse_impossible, refuse_unknown
 
     # Before the slow imports; a scheduler's workers have devices of their own.
-    (refuse_unknown if scheduler else refuse_impossible)(device)
+    (refuse_impossible if scheduler is None else refuse_unknown)(device)
+    from helpers.engines import choose_engine, refuse_address, worker_devices
+
+    if scheduler is not None:
+        refuse_address(scheduler)
     from helpers import experiments
-    from helpers.engines import choose_engine, worker_devices
     from helpers.results import RESULTS
 
     console = Console()
@@ -189,7 +192,7 @@ def run(
     if publish and profile != "paper":
         raise UserError(f"only tables of the paper profile are published; got profile '{profile}'")
     try:
-        if scheduler and not verify:
+        if scheduler is not None and not verify:
             found = worker_devices(scheduler, device)
             engine, count = scheduler, len(found)
             console.print(_describe_workers(scheduler, found), highlight=False, soft_wrap=True)

@@ -23,6 +23,7 @@ Rows are written by the process that started the sweep: only that one needs the 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -32,6 +33,7 @@ from helpers.errors import UserError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 CONNECT_SECONDS = 10
+ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://([^\s:/\[\]]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d+)")
 MEMORY_PER_WORKER = 3e9
 LOST_WORKERS = 3  # how often a task may lose its worker before the task itself is suspected
 
@@ -120,6 +122,16 @@ def _on_processes(
             executor.shutdown(wait=True, kill_workers=bool(left))
 
 
+def refuse_address(address: str) -> None:
+    """Raise UserError for what cannot be a Dask scheduler's address; asks nobody."""
+    found = ADDRESS.fullmatch(address)
+    if not found or not 0 < int(found["port"]) < 65_536:
+        raise UserError(
+            f"'{address}' is not a scheduler's address; expected tcp://HOST:PORT, as "
+            "`dask scheduler` prints it (the port is 8786 unless you chose another)"
+        )
+
+
 def worker_devices(address: str, device: str) -> list[str]:
     """Ask the workers of a Dask cluster which device each chooses for `device`: one a worker.
 
@@ -169,6 +181,7 @@ def _on_cluster(
 
 @contextlib.contextmanager
 def _connected(address: str) -> Iterator[Any]:
+    refuse_address(address)
     from distributed import Client
 
     try:
