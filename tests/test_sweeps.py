@@ -496,3 +496,45 @@ def test_cluster_worker_without_the_gpu_asked_for_is_named(small_cluster, monkey
     monkeypatch.setattr(engines, "choose_device", choose)
     with pytest.raises(UserError, match=r"Dask worker tcp://.*'cuda' was asked for"):
         run_toy(tmp_path, engine=small_cluster, device="cuda")
+
+
+def test_cluster_worker_of_several_threads_is_refused(tmp_path):
+    from distributed import LocalCluster
+
+    options = {"processes": False, "protocol": "tcp", "dashboard_address": None}
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=4, **options) as found,
+        pytest.raises(UserError, match=r"has 4 threads.*--nthreads 1 --nworkers 4"),
+    ):
+        run_toy(tmp_path, engine=found.scheduler_address)
+
+
+@pytest.mark.slow
+def test_cluster_without_workers_is_said_once_and_waited_for(
+    tmp_path, cluster, undisturbed, monkeypatch, capsys
+):
+    address, processes, _ = cluster
+    monkeypatch.setattr(engines, "LOOK_SECONDS", 0.5)
+    killer = kill_after(2, tmp_path, processes["first"], processes["second"])
+    said = []
+
+    def help_comes():
+        killer.join()
+        wait_for(lambda: said.append(capsys.readouterr().out) or "no workers left" in "".join(said))
+        time.sleep(2)  # time enough to say it again
+        processes["third"] = subprocess.Popen(
+            [sys.executable, "-m", "dask", "worker", address, "--nthreads", "1", "--no-nanny"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(SOURCE)])},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=tmp_path,
+        )
+
+    rescue = threading.Thread(target=help_comes)
+    rescue.start()
+    table = sweeps.run(Toy(seconds=0.3), folder=tmp_path, engine=address, progress=False)
+    rescue.join()
+    said.append(capsys.readouterr().out)
+    line = f"no workers left on {address}; waiting (Ctrl-C keeps the finished rows)"
+    assert "".join(said).splitlines() == [line]
+    pd.testing.assert_frame_equal(table.frame, undisturbed, check_exact=True)

@@ -24,8 +24,11 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
+
+from rich import get_console
 
 from helpers.device import choose_device
 from helpers.errors import UserError
@@ -35,6 +38,9 @@ Result = TypeVar("Result")
 CONNECT_SECONDS = 10
 ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://([^\s:/\[\]]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d+)")
 MEMORY_PER_WORKER = 3e9
+POLL = 0.05
+LOOK_SECONDS = 5.0
+"""Seconds between two looks at whether a cluster still has workers."""
 LOST_WORKERS = 3  # how often a task may lose its worker before the task itself is suspected
 
 
@@ -154,7 +160,6 @@ def _device_here(device: str) -> str:
 def _on_cluster(
     function: Callable[[Task], Result], tasks: Sequence[Task], address: str
 ) -> Generator[tuple[int, Result], None, None]:
-    from distributed import as_completed
     from distributed.scheduler import KilledWorker
 
     if not tasks:
@@ -163,7 +168,7 @@ def _on_cluster(
         _check_workers(client, address)
         futures = client.map(function, tasks, pure=False, retries=0)
         index_of = {future.key: index for index, future in enumerate(futures)}
-        for future in as_completed(futures, loop=client.loop):
+        for future in _as_finished(client, futures, address):
             if future.status == "cancelled":
                 raise _gone(address)
             try:
@@ -177,6 +182,29 @@ def _on_cluster(
                 raise _gone(address) from error
             future.release()
             yield index_of[future.key], result
+
+
+def _as_finished(client: Any, futures: Sequence[Any], address: str) -> Iterator[Any]:
+    """Yield futures as they finish; say so, once, when no worker is left to finish them."""
+    from distributed import as_completed
+
+    waiting = as_completed(futures, loop=client.loop)
+    looked, without = time.monotonic(), 0
+    while not waiting.is_empty():
+        if waiting.has_ready():
+            yield next(waiting)
+        elif time.monotonic() - looked < LOOK_SECONDS:
+            time.sleep(POLL)
+        else:
+            without = 0 if client.scheduler_info()["workers"] else without + 1
+            looked = time.monotonic()
+            if without == 2:  # a worker that is started anew is away for a moment
+                get_console().print(
+                    f"no workers left on {address}; waiting (Ctrl-C keeps the finished rows)",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
 
 
 @contextlib.contextmanager
@@ -203,13 +231,19 @@ def _gone(address: str) -> UserError:
 
 
 def _check_workers(client: Any, address: str) -> None:
-    """Fail early when workers cannot import this package."""
+    """Fail early when workers cannot import this package, or compute several cells at once."""
     found = client.run(_import_here, on_error="return")
     if not found:
         raise UserError(
             f"the Dask scheduler at {address} has no workers; start some "
             f"(`dask worker {address} --nthreads 1`), then run the same command"
         )
+    for worker, threads in client.nthreads().items():
+        if threads != 1:
+            raise UserError(
+                f"Dask worker {worker} has {threads} threads, and a cell is computed by one alone; "
+                f"expected `dask worker {address} --nthreads 1 --nworkers {threads}`"
+            )
     broken = [worker for worker, problem in found.items() if problem]
     if broken:
         raise UserError(
