@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from helpers import cli, engines, experiments
+from helpers import device as devices
 from helpers.build.book import Tally
 from helpers.build.chapters import Failure
 from helpers.build.project import Chapter
@@ -211,3 +212,29 @@ def test_a_run_of_tables_says_how_far_it_is_and_what_is_left_in_all(
     assert all(re.search(r" · about \d+:\d\d left in all$", line) for line in shown[::2])
     run("theory", "--profile", "smoke")
     assert capsys.readouterr().out.splitlines()[0] == "theory: table 1 of 1"
+
+
+def test_a_scheduler_is_asked_for_its_devices_and_this_machine_is_not(
+    computed: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    there = ["cuda", "cuda"]
+    monkeypatch.setattr(devices, "cuda_driver", lambda: None)
+    monkeypatch.setattr(engines, "worker_devices", lambda *_: there)
+    run("theory", "--scheduler", "tcp://host:8786", "--device", "cuda")
+    assert computed[0]["engine"] == "tcp://host:8786"
+    assert (computed[0]["workers"], computed[0]["device"]) == (2, "cuda")
+    assert "workers at tcp://host:8786: 2 on cuda\n" in capsys.readouterr().out
+    there[0] = "cpu"
+    run("theory", "--scheduler", "tcp://host:8786")
+    assert "1 on cpu, 1 on cuda; networks go one by one" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("address", ["", "local", "host:8786", "tcp://localhost"])
+def test_a_scheduler_that_is_no_address_is_refused_in_one_line(address: str) -> None:
+    done = call("run", "theory", "--scheduler", address)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: '{address}' is not a scheduler's address; ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import importlib
+import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from pathlib import Path
 import dask
 import pandas as pd
 import pytest
+import torch
 
 from helpers import engines, experiments, rowstore, spotchecks, sweeps
 from helpers.errors import UserError
@@ -626,8 +629,106 @@ def test_cluster_whose_scheduler_goes_keeps_the_rows(tmp_path, cluster, undistur
     pd.testing.assert_frame_equal(table.frame, undisturbed, check_exact=True)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "tcp://localhost",
+            "tcp://localhost:many",
+            "tcp://localhost:99999",
+            "tcp://h:0",
+            "tcp://",
+        ),
+        *("tcp://:8786", "tcp://[::1", "tcp://::1:8786", "foo://x:1", "tcp://h:1/x"),
+    ],
+)
+def test_address_that_cannot_be_one_is_refused_at_once(tmp_path, monkeypatch, address):
+    monkeypatch.setattr("distributed.Client", lambda *_, **__: pytest.fail("a client was made"))
+    with pytest.raises(UserError, match=rf"'{re.escape(address)}' is not a sch.*tcp://HOST:PORT"):
+        run_toy(tmp_path, engine=address)
+
+
+@pytest.mark.parametrize("address", ["tcp://10.0.0.1:8786", "tls://host:1", "tcp://[::1]:8786"])
+def test_address_that_could_be_one_is_not_refused(address):
+    engines.refuse_address(address)
+
+
 @pytest.mark.slow
 def test_absent_scheduler_is_a_clear_error(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "CONNECT_SECONDS", 1)
     with pytest.raises(UserError, match=r"tcp://127\.0\.0\.1:9 cannot be reached"):
         run_toy(tmp_path, engine="tcp://127.0.0.1:9")
+
+
+@pytest.fixture
+def small_cluster():
+    """The address of a Dask scheduler with two workers in this process."""
+    from distributed import LocalCluster
+
+    options = {"processes": False, "protocol": "tcp", "dashboard_address": None}
+    with LocalCluster(n_workers=2, threads_per_worker=1, **options) as found:
+        yield found.scheduler_address
+
+
+@pytest.mark.parametrize(
+    ("there", "size"),
+    [(["cuda", "cuda"], sweeps.MAX_STACK), (["cuda", "cpu"], 1), (["cpu"] * 2, 1)],
+)
+def test_cluster_gets_stacks_where_all_its_workers_have_a_gpu(
+    small_cluster, monkeypatch, there, size
+):
+    devices = itertools.cycle(there)
+    monkeypatch.setattr(engines, "choose_device", lambda name: torch.device(next(devices)))
+    assert sorted(engines.worker_devices(small_cluster, "auto")) == sorted(there)
+    assert sweeps._stack_size("auto", small_cluster) == size
+
+
+def test_cluster_worker_without_the_gpu_asked_for_is_named(small_cluster, monkeypatch, tmp_path):
+    def choose(name):
+        raise UserError(f"device '{name}' was asked for, but torch sees no CUDA GPU here")
+
+    monkeypatch.setattr(engines, "choose_device", choose)
+    with pytest.raises(UserError, match=r"Dask worker tcp://.*'cuda' was asked for"):
+        run_toy(tmp_path, engine=small_cluster, device="cuda")
+
+
+def test_cluster_worker_of_several_threads_is_refused(tmp_path):
+    from distributed import LocalCluster
+
+    options = {"processes": False, "protocol": "tcp", "dashboard_address": None}
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=4, **options) as found,
+        pytest.raises(UserError, match=r"has 4 threads.*--nthreads 1 --nworkers 4"),
+    ):
+        run_toy(tmp_path, engine=found.scheduler_address)
+
+
+@pytest.mark.slow
+def test_cluster_without_workers_is_said_once_and_waited_for(
+    tmp_path, cluster, undisturbed, monkeypatch, capsys
+):
+    address, processes, _ = cluster
+    monkeypatch.setattr(engines, "LOOK_SECONDS", 0.5)
+    killer = kill_after(2, tmp_path, processes["first"], processes["second"])
+    said = []
+
+    def help_comes():
+        killer.join()
+        wait_for(lambda: said.append(capsys.readouterr().out) or "no workers left" in "".join(said))
+        time.sleep(2)  # time enough to say it again
+        processes["third"] = subprocess.Popen(
+            [sys.executable, "-m", "dask", "worker", address, "--nthreads", "1", "--no-nanny"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(SOURCE)])},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=tmp_path,
+        )
+
+    rescue = threading.Thread(target=help_comes)
+    rescue.start()
+    table = sweeps.run(Toy(seconds=0.3), folder=tmp_path, engine=address, progress=False)
+    rescue.join()
+    said.append(capsys.readouterr().out)
+    line = f"no workers left on {address}; waiting (Ctrl-C keeps the finished rows)"
+    assert "".join(said).splitlines() == [line]
+    pd.testing.assert_frame_equal(table.frame, undisturbed, check_exact=True)

@@ -10,6 +10,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -169,11 +171,15 @@ def run(
     ] = False,
 ) -> None:
     """Compute the tables of experiments, cell by cell; a stopped run resumes where it was."""
-    from helpers.device import refuse_impossible
+    from helpers.device import refuse_impossible, refuse_unknown
 
-    refuse_impossible(device)  # before the slow imports
+    # Before the slow imports; a scheduler's workers have devices of their own.
+    (refuse_impossible if scheduler is None else refuse_unknown)(device)
+    from helpers.engines import choose_engine, refuse_address, worker_devices
+
+    if scheduler is not None:
+        refuse_address(scheduler)
     from helpers import experiments
-    from helpers.engines import choose_engine
     from helpers.results import RESULTS
 
     console = Console()
@@ -185,8 +191,13 @@ def run(
         experiments.find(name)
     if publish and profile != "paper":
         raise UserError(f"only tables of the paper profile are published; got profile '{profile}'")
-    engine, count = (scheduler, 1) if scheduler else choose_engine(device, workers)
     try:
+        if scheduler is not None and not verify:
+            found = worker_devices(scheduler, device)
+            engine, count = scheduler, len(found)
+            console.print(_describe_workers(scheduler, found), highlight=False, soft_wrap=True)
+        else:
+            engine, count = choose_engine(device, workers)
         if not verify:
             journey = experiments.journey(chosen, profile, count)
         for name in chosen:
@@ -324,6 +335,15 @@ def doctor(device: DeviceOption = "auto") -> None:
         console.print(f"{signs[finding.level]} {finding.text}", highlight=False, soft_wrap=True)
     if any(finding.level == "bad" for finding in findings):
         raise typer.Exit(1)
+
+
+def _describe_workers(scheduler: str, devices: Sequence[str]) -> str:
+    """Say how many workers a cluster has, and on what they will train."""
+    counts = ", ".join(f"{count} on {kind}" for kind, count in sorted(Counter(devices).items()))
+    line = f"workers at {scheduler}: {counts}"
+    if "cuda" in devices and set(devices) != {"cuda"}:
+        line += "; networks go one by one, in stacks only where every worker has a GPU"
+    return line
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -40,12 +40,17 @@ def refuse_impossible(name: str) -> None:
 
     What passes may still be refused by `choose_device`, which asks torch.
     """
-    if name not in DEVICES:
-        raise UserError(f"unknown device '{name}'; expected one of {', '.join(DEVICES)}")
+    refuse_unknown(name)
     if name == "cuda" and not cuda_driver() and not _for_rocm():
         raise _no_cuda()
     if name == "mps" and sys.platform != "darwin":
         raise _no_mps()
+
+
+def refuse_unknown(name: str) -> None:
+    """Raise UserError for a word that names no device."""
+    if name not in DEVICES:
+        raise UserError(f"unknown device '{name}'; expected one of {', '.join(DEVICES)}")
 
 
 def cuda_driver() -> ctypes.CDLL | None:

@@ -24,10 +24,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
+
+from rich import get_console
 
 from helpers.device import choose_device
 from helpers.errors import UserError
@@ -35,8 +38,11 @@ from helpers.errors import UserError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 CONNECT_SECONDS = 10
+ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://([^\s:/\[\]]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d+)")
 MEMORY_PER_WORKER = 3e9
 PARENT_SECONDS = 1.0  # how often a worker process looks whether its parent is still there
+POLL = 0.05
+LOOK_SECONDS = 5.0  # how often a cluster is asked whether it still has workers
 LOST_WORKERS = 3  # how often a task may lose its worker before the task itself is suspected
 
 
@@ -141,27 +147,49 @@ def _end_with_parent(parent: int) -> None:
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 
 
+def refuse_address(address: str) -> None:
+    """Raise UserError for what cannot be a Dask scheduler's address; asks nobody."""
+    found = ADDRESS.fullmatch(address)
+    if not found or not 0 < int(found["port"]) < 65_536:
+        raise UserError(
+            f"'{address}' is not a scheduler's address; expected tcp://HOST:PORT, as "
+            "`dask scheduler` prints it (the port is 8786 unless you chose another)"
+        )
+
+
+def worker_devices(address: str, device: str) -> list[str]:
+    """Ask the workers of a Dask cluster which device each chooses for `device`: one a worker.
+
+    Raises UserError when the scheduler cannot be reached, has no workers, or has one without the
+    device.
+    """
+    with _connected(address) as client:
+        _check_workers(client, address)
+        found = client.run(_device_here, device, on_error="return")
+    for worker, answer in found.items():
+        if isinstance(answer, Exception):
+            raise UserError(f"Dask worker {worker}: {answer}") from answer
+    return list(found.values())
+
+
+def _device_here(device: str) -> str:
+    return choose_device(device).type
+
+
 def _on_cluster(
     function: Callable[[Task], Result], tasks: Sequence[Task], address: str
 ) -> Generator[tuple[int, Result], None, None]:
-    from distributed import Client, as_completed
     from distributed.scheduler import KilledWorker
 
-    gone = UserError(
-        f"the Dask scheduler at {address} cannot be reached; finished rows are kept; start it "
-        "(`dask scheduler`) with at least one worker, then run the same command to resume"
-    )
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise gone from error
-    try:
+    if not tasks:
+        return
+    with _connected(address) as client:
         _check_workers(client, address)
         futures = client.map(function, tasks, pure=False, retries=0)
         index_of = {future.key: index for index, future in enumerate(futures)}
-        for future in as_completed(futures, loop=client.loop):
+        for future in _as_finished(client, futures, address):
             if future.status == "cancelled":
-                raise gone
+                raise _gone(address)
             try:
                 result = future.result(timeout=60)
             except KilledWorker as error:
@@ -170,22 +198,71 @@ def _on_cluster(
                     "want of memory; finished rows are kept; run again with larger workers"
                 ) from error
             except TimeoutError as error:
-                raise gone from error
+                raise _gone(address) from error
             future.release()
             yield index_of[future.key], result
+
+
+def _as_finished(client: Any, futures: Sequence[Any], address: str) -> Iterator[Any]:
+    """Yield futures as they finish; say so, once, when no worker is left to finish them."""
+    from distributed import as_completed
+
+    waiting = as_completed(futures, loop=client.loop)
+    looked, without = time.monotonic(), 0
+    while not waiting.is_empty():
+        if waiting.has_ready():
+            yield next(waiting)
+        elif time.monotonic() - looked < LOOK_SECONDS:
+            time.sleep(POLL)
+        else:
+            without = 0 if client.scheduler_info()["workers"] else without + 1
+            looked = time.monotonic()
+            if without == 2:  # a worker that is started anew is away for a moment
+                get_console().print(
+                    f"no workers left on {address}; waiting (Ctrl-C keeps the finished rows)",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
+
+
+@contextlib.contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    refuse_address(address)
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise _gone(address) from error
+    try:
+        yield client
     finally:
         with contextlib.suppress(Exception):
             client.close(timeout=5)
 
 
+def _gone(address: str) -> UserError:
+    return UserError(
+        f"the Dask scheduler at {address} cannot be reached; finished rows are kept; start it "
+        "(`dask scheduler`) with at least one worker, then run the same command to resume"
+    )
+
+
 def _check_workers(client: Any, address: str) -> None:
-    """Fail early when workers cannot import this package."""
-    found = client.run(_import_here)
+    """Fail early when workers cannot import this package, or compute several cells at once."""
+    found = client.run(_import_here, on_error="return")
     if not found:
         raise UserError(
             f"the Dask scheduler at {address} has no workers; start some "
             f"(`dask worker {address} --nthreads 1`), then run the same command"
         )
+    for worker, threads in client.nthreads().items():
+        if threads != 1:
+            raise UserError(
+                f"Dask worker {worker} has {threads} threads, and a cell is computed by one alone; "
+                f"expected `dask worker {address} --nthreads 1 --nworkers {threads}`"
+            )
     broken = [worker for worker, problem in found.items() if problem]
     if broken:
         raise UserError(

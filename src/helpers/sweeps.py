@@ -24,7 +24,7 @@ import pandas as pd
 
 from helpers import results
 from helpers.device import choose_device, device_name
-from helpers.engines import one_thread, stream
+from helpers.engines import one_thread, stream, worker_devices
 from helpers.errors import UserError
 from helpers.fingerprint import code_fingerprint, method_fingerprint
 from helpers.progress import show
@@ -143,7 +143,7 @@ def run(
         missing = [cell for cell in cells if cell_key(cell) not in kept]
         if not missing and (table := _finished(experiment, folder, code)) is not None:
             return table
-        groups = _groups(experiment, missing, _stack_size(device, engine))
+        groups = _groups(experiment, missing, _stack_size(device, engine) if missing else 1)
         tasks = [_Task(type(experiment), group, device, code) for group in groups]
         with (
             show(experiment.name, [experiment.cost(cell) for cell in missing], progress) as advance,
@@ -254,10 +254,10 @@ def _assembly_fingerprint(kind: type[Experiment]) -> str:
 
 
 def _stack_size(device: str, engine: str) -> int:
-    """Return how many networks share a stack: one in cache on a CPU, many on a GPU."""
-    if "://" in engine:  # the workers' devices are not this machine's
-        return MAX_STACK if device == "cuda" else 1
-    return MAX_STACK if choose_device(device).type == "cuda" else 1
+    """Return how many networks share a stack: one in cache on a CPU, many where all have a GPU."""
+    on_cluster = "://" in engine  # the workers' devices are not this machine's
+    found = worker_devices(engine, device) if on_cluster else [choose_device(device).type]
+    return MAX_STACK if set(found) == {"cuda"} else 1
 
 
 def _groups(experiment: Experiment, cells: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
