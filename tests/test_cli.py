@@ -22,6 +22,7 @@ from helpers.build.book import Tally
 from helpers.build.chapters import Failure
 from helpers.build.project import Chapter
 from helpers.doctor import examine
+from helpers.errors import UserError
 
 COMMANDS = ["data", "run", "book", "claims", "drift", "metadata", "bench", "doctor"]
 
@@ -238,3 +239,22 @@ def test_a_scheduler_that_is_no_address_is_refused_in_one_line(address: str) -> 
     assert done.stderr.startswith(f"error: '{address}' is not a scheduler's address; ")
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def test_a_changed_protocol_is_computed_under_another_name_and_never_published(
+    computed: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(experiments, "TABLES", tmp_path)
+    changes = ["--set", "n=300", "--set", "how.hutchinson_vectors=10"]
+    run("vanishing_mnist_500", *changes)
+    assert computed[0]["settings"] == {"n": 300, "how": {"hutchinson_vectors": 10}}
+    assert re.search(r"✓ vanishing_mnist_500~[0-9a-f]{8}: 0 rows", capsys.readouterr().out)
+    for option in ("--publish", "--verify", "--accept"):
+        with pytest.raises(UserError, match=r"\(--set\) is never published"):
+            run("vanishing_mnist_500", *changes, option)
+    with pytest.raises(UserError, match="has no field 'm'"):
+        run("theory", "vanishing_mnist_500", "--set", "m=3")
+    assert len(computed) == 1

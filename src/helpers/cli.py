@@ -137,7 +137,8 @@ def book(
 
 @app.command(
     epilog="Examples: python -m helpers run --list · python -m helpers run all --workers 2 · "
-    "python -m helpers run NAME --publish · python -m helpers run NAME --scheduler tcp://host:8786"
+    "python -m helpers run NAME --publish · python -m helpers run NAME --scheduler tcp://host:8786 "
+    "· python -m helpers run NAME --set n=300 --set how.hutchinson_vectors=10"
 )
 def run(
     names: Annotated[
@@ -169,6 +170,15 @@ def run(
     list_only: Annotated[
         bool, typer.Option("--list", help="List the tables, how far they are.")
     ] = False,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change a setting of the protocol, as n=300 or how.hutchinson_vectors=10; "
+            "repeatable. The table is then called NAME~HASH, and is never published.",
+        ),
+    ] = None,
 ) -> None:
     """Compute the tables of experiments, cell by cell; a stopped run resumes where it was."""
     from helpers.device import refuse_impossible, refuse_unknown
@@ -181,14 +191,20 @@ def run(
         refuse_address(scheduler)
     from helpers import experiments
     from helpers.results import RESULTS
+    from helpers.settings import parse
 
     console = Console()
     if list_only or not names:
         _show_frame(console, experiments.status())
         return
     chosen = list(experiments.EXPERIMENTS) if names == ["all"] else list(names)
-    for name in chosen:
-        experiments.find(name)
+    settings = parse(assignments or ())
+    if settings and (publish or verify or accept):
+        raise UserError(
+            "a changed protocol (--set) is never published, verified or accepted; leave out --set, "
+            "or run without --publish, --verify and --accept"
+        )
+    called = {name: experiments.changed(name, settings, profile).name for name in chosen}
     if publish and profile != "paper":
         raise UserError(f"only tables of the paper profile are published; got profile '{profile}'")
     try:
@@ -199,7 +215,7 @@ def run(
         else:
             engine, count = choose_engine(device, workers)
         if not verify:
-            journey = experiments.journey(chosen, profile, count)
+            journey = experiments.journey(chosen, profile, count, settings)
         for name in chosen:
             if verify:
                 console.print(f"{name}: published cells computed again; largest differences:")
@@ -209,9 +225,14 @@ def run(
                 kept = experiments.accept(name, device=device)
                 console.print(f"{name}: {kept} rows of older code kept", highlight=False)
             console.print(journey.start(name), highlight=False, soft_wrap=True)
-            table = experiments.compute(name, profile, engine=engine, workers=count, device=device)
+            table = experiments.compute(
+                name, profile, settings=settings, engine=engine, workers=count, device=device
+            )
             journey.end(name)
-            console.print(f"[green]✓[/] {name}: {len(table.frame):,} rows", highlight=False)
+            console.print(f"[green]✓[/] {called[name]}: {len(table.frame):,} rows", highlight=False)
+            if called[name] != name:
+                where = os.path.relpath(experiments.folder_of(profile))
+                console.print(f"  changed protocol, kept in {where}", highlight=False)
             if publish:
                 experiments.publish(name)
                 console.print(f"  published in {os.path.relpath(RESULTS)}", highlight=False)

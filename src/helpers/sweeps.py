@@ -13,9 +13,9 @@ from __future__ import annotations
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -29,6 +29,7 @@ from helpers.errors import UserError
 from helpers.fingerprint import code_fingerprint, method_fingerprint
 from helpers.progress import show
 from helpers.rowstore import CellResult, Outcome, Row, RowStore, cell_key, only_one
+from helpers.settings import change
 
 WORK = results.BUILD / "sweeps"
 MAX_STACK = 25
@@ -86,22 +87,6 @@ class Experiment(ABC):
     def cost(self, cell: Any) -> float:
         """Guess the relative cost of a cell; only the time left that is shown depends on it."""
         return 1.0
-
-
-def change(experiment: Experiment, settings: Mapping[str, Any]) -> Any:
-    """Return the protocol with some settings replaced.
-
-    Raises UserError for a setting that the protocol does not have.
-    """
-    known = [item.name for item in fields(experiment)]  # type: ignore[arg-type]
-    for name in settings:
-        if name not in known:
-            raise UserError(
-                f"protocol {type(experiment).__name__} has no field '{name}'; "
-                f"expected one of {', '.join(known)}"
-            )
-    tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-    return replace(experiment, **tuples)  # type: ignore[type-var]
 
 
 def fingerprint(experiment: Experiment) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -26,6 +30,7 @@ from helpers.experiments import (
 )
 from helpers.profiles import choose_profile
 from helpers.results import Table
+from helpers.settings import spell
 from helpers.sweeps import Experiment
 
 TABLES = results.BUILD / "tables"
@@ -63,6 +68,25 @@ def protocol(name: str, profile: str = "laptop") -> Experiment:
     return experiment.smoke() if choose_profile(profile) == "smoke" else experiment
 
 
+def changed(name: str, settings: Mapping[str, Any], profile: str = "laptop") -> Experiment:
+    """Return the protocol of a table with some settings replaced (see `settings.change`).
+
+    It is called NAME~HASH: its rows and its table stay apart from those of the protocol as it
+    stands. Settings that change nothing leave the name too.
+
+    Raises UserError for an unknown name or profile, or a setting that does not fit.
+    """
+    plain = protocol(name, profile)
+    if "name" in settings:
+        raise UserError("setting 'name' cannot be chosen; a changed protocol is called NAME~HASH")
+    new = sweeps.change(plain, settings)
+    if new == plain:
+        return plain
+    text = json.dumps(results.as_json(new), sort_keys=True)
+    called = f"{name}~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return sweeps.change(new, {"name": called})
+
+
 def table(name: str, profile: str = "laptop", device: str = "auto") -> Table:
     """Return a table as the profile has it.
 
@@ -90,6 +114,7 @@ def compute(
     name: str,
     profile: str = "paper",
     *,
+    settings: Mapping[str, Any] | None = None,
     engine: str = "local",
     workers: int = 1,
     device: str = "auto",
@@ -98,18 +123,26 @@ def compute(
 ) -> Table:
     """Compute a table under _build/tables/PROFILE, resuming what an earlier run left.
 
-    `smoke` is the tiny copy; any other profile is the full protocol. See `sweeps.run` for the
-    engines.
+    `smoke` is the tiny copy; any other profile is the full protocol. With `settings` it is the
+    table of the protocol so `changed`. See `sweeps.run` for the engines.
     """
-    return sweeps.run(
-        protocol(name, profile),
+    experiment, folder = changed(name, settings or {}, profile), folder_of(profile)
+    found = sweeps.run(
+        experiment,
         engine=engine,
         workers=workers,
         device=device,
-        folder=folder_of(profile),
+        folder=folder,
         progress=progress,
         wait=wait,
     )
+    if experiment.name == name:
+        return found
+    words = [word for text in spell(settings or {}) for word in ("--set", text)]
+    command = shlex.join(["python", "-m", "helpers", "run", name, "--profile", profile, *words])
+    provenance = {**found.provenance, "command": command}
+    results.write(experiment.name, found.frame, provenance, folder)
+    return Table(found.frame, provenance)
 
 
 def publish(name: str) -> Path:
@@ -136,15 +169,20 @@ def accept(name: str, cells: int = 2, device: str = "auto") -> int:
     return spotchecks.accept(find(name), cells=cells, folder=folder_of("paper"), device=device)
 
 
-def journey(names: Sequence[str], profile: str = "paper", workers: int = 1) -> forecast.Journey:
+def journey(
+    names: Sequence[str],
+    profile: str = "paper",
+    workers: int = 1,
+    settings: Mapping[str, Any] | None = None,
+) -> forecast.Journey:
     """Return the way through tables to compute, which tells the time left.
 
     Nothing tells how long the tiny copies of `smoke` take.
     """
 
     def look(name: str) -> forecast.Left:
-        experiment, folder = protocol(name, profile), folder_of(profile)
-        if experiment != find(name):
+        experiment, folder = changed(name, settings or {}, profile), folder_of(profile)
+        if profile == "smoke":
             return forecast.Left(len(sweeps.cells_left(experiment, folder)), None)
         return forecast.left_of(experiment, EXPERIMENTS.values(), folder)
 
