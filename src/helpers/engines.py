@@ -3,19 +3,8 @@
 Each engine takes a function and a list of tasks and yields (index, result) as tasks finish, in any
 order.
 
-A cluster is whatever answers at a Dask scheduler's address. By hand, on machines that share this
-book's environment and commit:
-
-    dask scheduler                                   # prints tcp://HOST:8786
-    dask worker tcp://HOST:8786 --nthreads 1         # one a core, or one a GPU
-    python -m helpers run vanishing_mnist_60000 --scheduler tcp://HOST:8786
-
-On Slurm, dask-jobqueue (`pip install dask-jobqueue`) submits the workers and gives the address:
-
-    from dask_jobqueue import SLURMCluster
-    cluster = SLURMCluster(cores=1, processes=1, memory="4GB", walltime="04:00:00")
-    cluster.scale(jobs=25)
-    print(cluster.scheduler_address)                 # keep this process alive during the sweep
+A cluster is whatever answers at a Dask scheduler's address: the page "Reproduce it" says how to
+start one by hand or on Slurm.
 
 Rows are written by the process that started the sweep: only that one needs the book's folder.
 """
