@@ -116,7 +116,7 @@ def test_damaged_provenance_is_refused(published, damage):
     [
         ("hardware", "an H100"),
         ("seeds", [0, 1]),
-        ("code_fingerprint", "abd"),
+        ("code_fingerprint", "abcd"),
         ("versions", {}),
         ("wall_seconds", 1.6),
         ("record_sha256", None),

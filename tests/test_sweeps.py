@@ -209,7 +209,7 @@ def test_workers_end_with_a_killed_parent_and_the_sweep_resumes(tmp_path, undist
     workers = {int(line.split()[0]) for line in log.read_text().splitlines()}
     process.kill()
     process.wait(timeout=10)
-    wait_for(lambda: not any(is_running(worker) for worker in workers), seconds=8)
+    wait_for(lambda: not any(is_running(worker) for worker in workers), seconds=15)
     monkeypatch.setenv("TOY_LOG", str(log))
     table = sweeps.run(Toy(seconds=0.1), folder=tmp_path, progress=False)
     pd.testing.assert_frame_equal(table.frame, undisturbed, check_exact=True)
