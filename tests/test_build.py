@@ -16,10 +16,11 @@ from typing import Any
 import nbformat
 import psutil
 import pytest
+from jupyter_client.asynchronous import AsyncKernelClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from rich.console import Console
 
-from helpers.build import site
+from helpers.build import site, worker
 from helpers.build.book import Options, Tally, build_book
 from helpers.build.cache import Record, imported_names, load_record, reachable_files
 from helpers.build.project import Chapter, Project, chapters, find_root
@@ -124,6 +125,38 @@ def test_failures_are_told_apart_and_only_what_changed_runs_again(project: Proje
 
 
 @pytest.mark.slow
+def test_a_kernel_that_never_answered_is_started_again(tmp_path: Path, monkeypatch: Any) -> None:
+    """Another process may take the ports a kernel was told to take; no cell has run by then."""
+    path = tmp_path / "chapter.ipynb"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cells = [new_code_cell("print(6 * 7)")]
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    limits = {"cell_timeout": 60, "start_timeout": 60}
+    request = {
+        "notebook": path,
+        "folder": tmp_path,
+        "events": tmp_path / "events",
+        "parameters": {},
+    }
+    start = AsyncKernelClient._async_wait_for_ready
+    taken: list[Any] = []
+
+    async def lose_the_ports(client: Any, timeout: float | None = None) -> None:
+        if len(taken) < losses:
+            taken.append(client)
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        await start(client, timeout)
+
+    monkeypatch.setattr(AsyncKernelClient, "_async_wait_for_ready", lose_the_ports)
+    monkeypatch.setattr(AsyncKernelClient, "wait_for_ready", lose_the_ports)
+    losses = 2
+    assert worker.run(request | limits)["outputs"][0][0]["text"] == "42\n"
+    losses = 5
+    with pytest.raises(RuntimeError, match="before replying"):
+        worker.run(request | limits)
+    assert len(taken) == 5
+
+
 def test_an_interrupt_keeps_what_is_finished_and_leaves_no_process(project: Project) -> None:
     put(project, "01-quick", ["print('done')"])
     put(project, "02-slow", ["import time\ntime.sleep(600)"])

@@ -130,8 +130,8 @@ def stop_table(crossings: Crossings, stop: Stop = "memorised") -> pd.DataFrame:
     return table.rename(columns=lambda name: name.replace("_", " "))
 
 
-def minima_in_words(minima: pd.DataFrame) -> str:
-    """Say in a sentence what `minima_at_large_n` shows of the large batch at each of its rates."""
+def minima_in_words(minima: pd.DataFrame) -> tuple[str, str]:
+    """Say, for the large batch at each of its rates, the ratio of traces and how many are late."""
     large = minima.iloc[1:]
     ratios = " and ".join(
         f"{row.trace_ratio:.2f} at rate {row.rate:g}" for row in large.itertuples()
@@ -139,10 +139,7 @@ def minima_in_words(minima: pd.DataFrame) -> str:
     late = " and ".join(
         f"{row.late} of {row.networks} at rate {row.rate:g}" for row in large.itertuples()
     )
-    return (
-        f"The mean trace of the large-batch networks over that of the small-batch ones: {ratios}; "
-        f"not yet right on every training image when training ended were {late}"
-    )
+    return ratios, late
 
 
 def stops_compared(crossings: Crossings, accuracy: pd.DataFrame) -> pd.DataFrame:

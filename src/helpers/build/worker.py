@@ -13,13 +13,17 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from helpers.build.project import source_of, tags_of
 from helpers.files import write_text
 
 INJECTED = "injected-parameters"
+KERNEL_STARTS = 3
+NO_KERNEL = "Kernel died before replying"  # as jupyter_client says it; no cell has run
+Result = TypeVar("Result")
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
@@ -36,15 +40,17 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         return _failure("invalid", message=str(error).splitlines()[0])
     watch = _Watch(Path(request["events"]))
     try:
-        executed = papermill.execute_notebook(
-            notebook,
-            None,
-            parameters=request["parameters"],
-            cwd=request["folder"],
-            progress_bar=False,
-            execution_timeout=request["cell_timeout"],
-            start_timeout=request["start_timeout"],
-            on_cell_start=watch.cell_starts,
+        executed = _with_a_kernel(
+            lambda: papermill.execute_notebook(
+                notebook,
+                None,
+                parameters=request["parameters"],
+                cwd=request["folder"],
+                progress_bar=False,
+                execution_timeout=request["cell_timeout"],
+                start_timeout=request["start_timeout"],
+                on_cell_start=watch.cell_starts,
+            )
         )
     except PapermillExecutionError as error:
         return watch.failure("raised", "\n".join(error.traceback), f"{error.ename}: {error.evalue}")
@@ -64,6 +70,20 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         "cell_seconds": watch.finish(),
         "peak_process_mb": _peak_of_children_mb(),
     }
+
+
+def _with_a_kernel(execute: Callable[[], Result]) -> Result:
+    """Execute; begin again, twice at most, where the kernel ends before it has answered.
+
+    A kernel is told which ports to take, and another process can take one of them first.
+    """
+    for _ in range(KERNEL_STARTS - 1):
+        try:
+            return execute()
+        except RuntimeError as error:
+            if NO_KERNEL not in str(error):
+                raise
+    return execute()
 
 
 class _Watch:
