@@ -20,6 +20,7 @@ from _harness import save, show
 
 from helpers import experiments, results
 from helpers.experiments import published, vanishing
+from helpers.experiments.forecast import core_seconds
 
 PAPER_HOURS = 31.0
 WORKERS = 2
@@ -31,12 +32,6 @@ OTHERS = (
     "pair_proxy_fashion_mnist",
 )
 LARGEST = max(vanishing.REGIMES)
-
-
-def processor_seconds(name: str) -> float:
-    """Return what the rows of a table took; wall time where nothing else was recorded."""
-    record = results.read(name).provenance
-    return float(record.get("cpu_seconds") or record["wall_seconds"])
 
 
 def time_table() -> list[dict[str, object]]:
@@ -51,7 +46,7 @@ def time_table() -> list[dict[str, object]]:
     rows = []
     for part, names in parts.items():
         there = set(names) & set(published.names())
-        hours = sum(map(processor_seconds, there)) / 3600
+        hours = sum(core_seconds(results.read(name).provenance) for name in there) / 3600
         rows.append(
             {
                 "work": part,

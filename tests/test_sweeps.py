@@ -385,6 +385,12 @@ def package(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
+def rewrite(path, old, new):
+    """Replace some text of a file, which must be there."""
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "changes"),
     [
@@ -402,9 +408,7 @@ def package(tmp_path, monkeypatch):
 )
 def test_fingerprint_follows_the_code_that_computes_rows(package, file, old, new, changes):
     before = code_fingerprint("toypackage.trial", "Trial.run_cell")
-    path = package / f"{file}.py"
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
+    rewrite(package / f"{file}.py", old, new)
     assert (code_fingerprint("toypackage.trial", "Trial.run_cell") != before) is changes
 
 
@@ -429,9 +433,7 @@ def test_fingerprint_of_a_method_follows_its_class_and_what_that_inherits(
 ):
     kind = importlib.import_module("toypackage.table").Table
     before = method_fingerprint(kind, "assemble")
-    path = package / f"{file}.py"
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
+    rewrite(package / f"{file}.py", old, new)
     assert (method_fingerprint(kind, "assemble") != before) is changes
 
 
