@@ -14,6 +14,7 @@ from helpers.agreement import ensemble_agreement
 from helpers.claims import Verdict
 from helpers.claims import vanishing as claims_of
 from helpers.errors import MissingTableError, UserError
+from helpers.fading import fading
 from helpers.reported import reported_table
 from helpers.statistics import Estimate, noise_ceiling
 
@@ -221,6 +222,53 @@ def test_the_inference_is_judged_by_what_is_inside_the_regimes():
     assert between.low <= 0 <= between.high
     assert not inside.low <= 0 <= inside.high
     assert inside.verdict is not Verdict.REPLICATES
+
+
+def sat(true, points, rng, measure):
+    """Let networks of these true accuracies (M,) sit one test; the measure stands beside them."""
+    right = rng.random((len(true), points)) < true[:, None]
+    return frame_of(right).assign(measure=measure)
+
+
+def test_noise_fades_a_perfect_measure_by_as_much_as_is_expected():
+    rng = np.random.default_rng(1)
+    true = np.linspace(0.7, 0.9, 40), np.linspace(0.78, 0.82, 40)
+    first, last = (sat(one, 2_000, rng, one) for one in true)
+    perfect = fading(first, last, "measure", 2_000)
+    assert perfect.difference.low < 0 < perfect.difference.high
+    useless = fading(first, last.assign(measure=rng.normal(size=40)), "measure", 2_000)
+    assert useless.difference.high < 0 < useless.left.low
+
+
+def test_what_noise_leaves_is_rho_over_one_ceiling_times_the_other():
+    rng = np.random.default_rng(2)
+    first, last = (frame_of(answers(seed=seed)) for seed in (3, 4))
+    first, last = (one.assign(measure=rng.normal(size=len(one))) for one in (first, last))
+    found = fading(first, last, "measure", 400)
+    above, below = (scales.ceiling_of(one, 400).spearman.estimate for one in (first, last))
+    rho = [scipy.stats.spearmanr(one["measure"], one["test_accuracy"])[0] for one in (first, last)]
+    assert found.left.estimate == pytest.approx(rho[0] / above * below)
+    assert found.difference.estimate == pytest.approx(rho[1] - found.left.estimate)
+    same = fading(first, first, "measure", 400)
+    assert same.difference.estimate == pytest.approx(0)
+    assert same.percentile.low < 0 < same.percentile.high
+
+
+def test_what_changes_counts_the_networks_that_met_the_cut_of_the_rate():
+    def load(name: str) -> pd.DataFrame:
+        frame = loader(set(scales.SIZES))(name)
+        large = frame["regime"] == "large_batch"
+        return frame.assign(epochs=np.where(large, np.arange(50) * 10, 400))  # 250 to 490
+
+    table = scales.changes(scales.gather(load))
+    assert table["cut_large"].to_dict() == {500: 0, 2_000: 0, 6_000: 0, 12_000: 9, 24_000: 9} | {
+        60_000: 1
+    }
+    assert (table["cut_small"] == 0).all()  # ended at the cut, not beyond it
+    assert (table["unfinished_large"] == 1).all()
+    assert table["on_test"].tolist() == [True, True, True, True, False, True]
+    parts = scales.splits(scales.gather(load), "hessian_trace")
+    np.testing.assert_allclose(table["accuracy"] * table["trace"], parts["between"])
 
 
 def test_networks_trained_again_are_those_of_the_table():

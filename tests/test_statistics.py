@@ -124,6 +124,22 @@ def test_a_difference_between_groups_alone_is_no_correlation_within():
         s.spearman_within([1, 2, 3, 4], [1, 2, 3, 4], ["a", "a", "a", "b"])
 
 
+def test_what_is_within_groups_given_a_covariate():
+    """In one group it is the partial correlation; over two, a cause of both leaves nothing."""
+    rng = np.random.default_rng(8)
+    cause = rng.normal(size=120)
+    x, y = cause + 0.4 * rng.normal(size=120), cause + 0.4 * rng.normal(size=120)
+    one = s.spearman_within(x, y, np.zeros(120), given=cause)
+    alone = s.partial_spearman(x, y, cause)
+    assert (one.estimate, one.low, one.high) == pytest.approx(
+        (alone.estimate, alone.low, alone.high)
+    )
+    group = np.arange(120) % 2
+    found = s.spearman_within(x, y, group, given=cause)
+    assert found.low < 0 < found.high < s.spearman_within(x, y, group).low
+    assert np.isnan(found.p)
+
+
 # ---------------------------------------------------------------- partial
 
 

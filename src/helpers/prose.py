@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from myst_nb import glue
 
+from helpers.scales import NOT_YET
 from helpers.statistics import Estimate
 
 
@@ -24,6 +25,11 @@ def put(**values: Any) -> None:
     """Glue each value under its name, underscores becoming hyphens; see `glue_value`."""
     for name, value in values.items():
         glue_value(name.replace("_", "-"), value)
+
+
+def put_known(spec: str, **values: float) -> None:
+    """Glue each value as text in the format `spec`; what is nan, as 'not measured yet'."""
+    put(**{name: f"{x:{spec}}" if np.isfinite(x) else NOT_YET for name, x in values.items()})
 
 
 def put_estimate(name: str, one: Estimate) -> None:

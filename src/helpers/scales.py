@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -140,21 +140,23 @@ def advantages(scales: Scales) -> pd.DataFrame:
     """Return Δ, large-batch less small-batch mean test accuracy, a row a measured n, in points.
 
     Columns: networks, small and large (mean accuracies, %), delta with its Welch interval low and
-    high and p, boot_low and boot_high (BCa), unseen (Δ over all unseen points), share (Δ over the
-    small-batch error), superiority (the chance that a random large-batch network is ahead of a
-    random small-batch one) with its interval, and unfinished_small and unfinished_large (networks
-    that had not memorised their images when training ended; they count like the others), and
-    diverged (networks without an accuracy, which enter nothing).
+    high and p, boot_low and boot_high (BCa), unseen (Δ over all unseen points) with its interval,
+    medians (Δ of medians), share (Δ over the small-batch error), superiority (the chance that a
+    random large-batch network is ahead of a random small-batch one) with its interval,
+    unfinished_small and unfinished_large (networks that had not memorised their images when
+    training ended; they count like the others), below_half (large-batch networks less than half
+    right) and diverged (networks without an accuracy, which enter nothing).
     """
     rows = {}
     for n in scales.sizes:
         small, large = (
             100 * scales.regime(n, name, "test_accuracy") for name in ("small_batch", "large_batch")
         )
-        new = [
-            100 * scales.regime(n, name, "unseen_accuracy").mean()
+        new_small, new_large = (
+            100 * scales.regime(n, name, "unseen_accuracy")
             for name in ("small_batch", "large_batch")
-        ]
+        )
+        new = welch_difference(new_large, new_small)
         welch, boot = welch_difference(large, small), bootstrap_difference(large, small)
         ahead = superiority(large, small)
         rows[n] = {
@@ -167,14 +169,45 @@ def advantages(scales: Scales) -> pd.DataFrame:
             "p": welch.p,
             "boot_low": boot.low,
             "boot_high": boot.high,
-            "unseen": new[1] - new[0],
+            "unseen": new.estimate,
+            "unseen_low": new.low,
+            "unseen_high": new.high,
+            "medians": large.median() - small.median(),
             "share": welch.estimate / (100 - small.mean()),
             "superiority": ahead.estimate,
             "superiority_low": ahead.low,
             "superiority_high": ahead.high,
             "unfinished_small": int((~scales.regime(n, "small_batch", "memorised")).sum()),
             "unfinished_large": int((~scales.regime(n, "large_batch", "memorised")).sum()),
+            "below_half": int((large < 50).sum()),
             "diverged": scales.diverged[n],
+        }
+    return _a_row_each(rows)
+
+
+def changes(scales: Scales) -> pd.DataFrame:
+    """Return what changes from size to size besides the data, a row a measured n.
+
+    Columns: rate (of the large batch), cut_small and cut_large (networks trained beyond the tenfold
+    cut of the rate), unfinished_small and unfinished_large (as in `advantages`), on_test (whether
+    the unseen points include the test images), and the rank correlations with the regime of
+    accuracy, trace and patterns (layer 2), large batch counting as 1.
+    """
+    trace, patterns = splits(scales, "hessian_trace"), splits(scales, "l2_patterns")
+    rows: dict[int, dict[str, Any]] = {}
+    for n, frame in scales.frames.items():
+        protocol = next(p for p in PROTOCOLS if p.name == f"vanishing_{scales.dataset}_{n}")
+        cut = np.inf if protocol.drop_at is None else protocol.drop_at * protocol.max_epochs
+        row: dict[str, Any] = {"rate": protocol.large_batch.learning_rate}
+        for name in ("small", "large"):
+            own = frame[frame["regime"] == f"{name}_batch"]
+            row[f"cut_{name}"] = int((own["epochs"] > cut).sum())
+            row[f"unfinished_{name}"] = int((~own["memorised"]).sum())
+        rows[n] = row | {
+            "on_test": judged_on_test_images(n),
+            "accuracy": trace.loc[n, "accuracy_gap"],
+            "trace": trace.loc[n, "measure_gap"],
+            "patterns": patterns.loc[n, "measure_gap"],
         }
     return _a_row_each(rows)
 
@@ -233,20 +266,28 @@ def pooled_rho(frame: pd.DataFrame, measure: str) -> Estimate:
     return _rho(_bytes(own, measure), None)
 
 
-def within_rho(frame: pd.DataFrame, measure: str, groups: str = "regime") -> Estimate:
-    """Correlate a measure with test accuracy inside groups, averaged; computed once."""
+def within_rho(
+    frame: pd.DataFrame, measure: str, groups: str = "regime", given: str | None = None
+) -> Estimate:
+    """Correlate a measure with test accuracy inside groups, averaged; computed once.
+
+    With `given`, it is the partial correlation given that column.
+    """
     own = frame.dropna(subset=[measure])
-    return _rho(_bytes(own, measure), tuple(own[groups]))
+    return _rho(_bytes(own, measure, given), tuple(own[groups]))
 
 
-def _bytes(frame: pd.DataFrame, measure: str) -> bytes:
-    return frame[[measure, "test_accuracy"]].to_numpy(dtype=np.float64).T.tobytes()
+def _bytes(frame: pd.DataFrame, measure: str, given: str | None = None) -> bytes:
+    columns = [measure, "test_accuracy"] + ([given] if given else [])
+    return frame[columns].to_numpy(dtype=np.float64).T.tobytes()
 
 
 @lru_cache(maxsize=128)  # a page and its claims ask for the same correlations
 def _rho(columns: bytes, groups: tuple[str, ...] | None) -> Estimate:
-    x, y = np.frombuffer(columns).reshape(2, -1)
-    return spearman(x, y) if groups is None else spearman_within(x, y, list(groups))
+    if groups is None:
+        return spearman(*np.frombuffer(columns).reshape(2, -1))
+    x, y, *given = np.frombuffer(columns).reshape(-1, len(groups))
+    return spearman_within(x, y, list(groups), given=given[0] if given else None)
 
 
 def splits(scales: Scales, measure: str) -> pd.DataFrame:

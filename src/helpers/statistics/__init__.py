@@ -17,6 +17,7 @@ from .reliability import (
     noise_ceiling_from_accuracy,
     noise_ceiling_from_disagreement,
     noise_ceiling_from_mean_disagreement,
+    spearman_ceiling,
 )
 from .testing import (
     benjamini_hochberg,
@@ -51,6 +52,7 @@ __all__ = [
     "sample_size_for_correlation",
     "separation_alone",
     "spearman",
+    "spearman_ceiling",
     "spearman_within",
     "split_by_group",
     "steiger_z",

@@ -51,6 +51,7 @@ def spearman_within(
     y: Any,
     groups: Any,
     *,
+    given: Any = None,
     level: float = 0.95,
     resamples: int = RESAMPLES,
     permutations: int = RESAMPLES,
@@ -60,8 +61,10 @@ def spearman_within(
     """Average Spearman's ρ over groups, weighted by their sizes: what is left between equals.
 
     Ranks are taken within each group of `groups` (n,), so that a difference between groups adds
-    nothing; resampling and permutation stay within groups. A group where x or y is constant gives
-    nan. Raises UserError as `spearman` does, and where a group has fewer than 3 members.
+    nothing; resampling and permutation stay within groups. With `given`, (n,), it is the partial
+    correlation given that covariate's ranks in the group, and p is nan. A group where x or y is
+    constant gives nan. Raises UserError as `spearman` does, and where a group has fewer than 3
+    members.
     """
     check_level(level)
     x = as_column(x, "x")
@@ -69,6 +72,8 @@ def spearman_within(
     labels = np.asarray(groups)
     if labels.shape != x.shape:
         raise UserError(f"groups has shape {labels.shape}; expected {x.shape}, one label a value")
+    variables = [x, y] if given is None else [x, y, as_column(given, "given", len(x))]
+    correlate = _pair if given is None else _pair_given
     rng = np.random.default_rng(seed)
     n = len(x)
     estimate, replicates, jackknife = 0.0, np.zeros(resamples), np.zeros(n)
@@ -77,23 +82,31 @@ def spearman_within(
         members = np.flatnonzero(labels == label)
         if len(members) < 3:
             raise UserError(f"group {label} has {len(members)} members; expected at least 3")
-        columns = np.column_stack([x[members], y[members]])
+        columns = np.column_stack([one[members] for one in variables])
         weight = len(members) / n
-        own = _pair(columns, np.ones((1, len(members))))[0]
+        own = correlate(columns, np.ones((1, len(members))))[0]
         estimate += weight * own
         replicates += weight * np.concatenate(
-            [_pair(columns, block) for block in bootstrap_counts(len(members), resamples, rng)]
+            [correlate(columns, block) for block in bootstrap_counts(len(members), resamples, rng)]
         )
-        jackknife[members] = weight * (_pair(columns, jackknife_counts(len(members))) - own)
+        jackknife[members] = weight * (correlate(columns, jackknife_counts(len(members))) - own)
         parts.append((weight, columns))
     jackknife += estimate
     low, high = bca_interval(estimate, replicates, jackknife, level)
-    p = _permutation_p(parts, estimate, permutations, rng)
+    p = float("nan")
+    if given is None:
+        p = _permutation_p(parts, estimate, permutations, rng)
+    else:
+        method = "partial Spearman within groups; stratified BCa bootstrap"
     return Estimate(float(estimate), low, high, p, n, method, level=level)
 
 
 def _pair(columns: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return rank_correlations(columns, counts)[:, 0, 1]
+
+
+def _pair_given(columns: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    return _partial(rank_correlations(columns, counts))
 
 
 def _permutation_p(

@@ -111,6 +111,16 @@ def noise_ceiling_from_accuracy(accuracy: Any, points: int, *, level: float = 0.
     return _ceiling(rows, noise, math.inf, level, "separate test sets (binomial)")
 
 
+def spearman_ceiling(reliability: Any) -> np.ndarray:
+    """Return the rank correlation that a perfect measure would show at a reliability, of any shape.
+
+    (6/π) asin(√reliability / 2), for normal spreads; a reliability below 0 counts as 0.
+    Source: Spearman (1904) and Pearson (1907).
+    """
+    root = np.sqrt(np.maximum(0.0, np.asarray(reliability, dtype=np.float64)))
+    return np.asarray(6 / math.pi * np.arcsin(root / 2))
+
+
 def _ceiling(
     accuracy: np.ndarray, noise: float, freedom: float, level: float, model: str
 ) -> NoiseCeiling:
@@ -136,7 +146,7 @@ def _ceiling(
 
     roots = [math.sqrt(max(0.0, value)) for value in values]
     return NoiseCeiling(
-        spearman=estimate("Spearman ceiling", [6 / math.pi * math.asin(r / 2) for r in roots]),
+        spearman=estimate("Spearman ceiling", [float(spearman_ceiling(v)) for v in values]),
         pearson=estimate("Pearson ceiling", roots),
         reliability=estimate("reliability", values),
         spread_variance=spread,
