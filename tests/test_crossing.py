@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import claims, crossing, experiments, results
+from helpers import claims, crossing, crossing_large_n, experiments, results
 from helpers import crossing_pictures as pictures
 from helpers import crossing_words as words
 from helpers.claims import Verdict, factorial
@@ -91,7 +91,16 @@ def large_n(gain: float, advantage: float) -> dict[str, pd.DataFrame]:
         }
     )
     paper["test_accuracy"] = np.repeat([0.97, at_3], 25) + noise
-    return {f"factorial_mnist_{SINGLE}": ours, f"vanishing_mnist_{SINGLE}": paper}
+    before = paper.assign(
+        learning_rate=np.repeat([0.01, 0.5], 25),
+        hessian_trace=np.repeat([40.0, 20.0], 25),
+        test_accuracy=np.repeat([0.96, 0.965], 25) + noise,
+    )
+    return {
+        f"factorial_mnist_{SINGLE}": ours,
+        f"vanishing_mnist_{SINGLE}": paper,
+        f"vanishing_mnist_{crossing_large_n.BEFORE}": before,
+    }
 
 
 def loader(tables):
@@ -173,7 +182,10 @@ def test_if_it_is_the_rate_the_predictions_hold_and_the_inference_fails():
     assert verdicts(load) == [Verdict.FAILS, Verdict.FAILS]
     assert claims.read_claim("vanishes-whatever-the-rate", load).verdict is Verdict.FAILS
     found = crossing.gather(load)
-    assert crossing.carrier(found, "accuracy") == "the learning rate at every size measured"
+    assert crossing.carrier(found, "accuracy") == (
+        "more than all of it comes with the learning rate at every size measured; the batch size "
+        "works the other way"
+    )
 
 
 def test_if_it_is_the_batch_the_predictions_fail_and_the_inference_holds():
@@ -182,7 +194,8 @@ def test_if_it_is_the_batch_the_predictions_fail_and_the_inference_holds():
     assert [found[name] for name in ("F2", "F3", "F4", "F6")] == ["failed"] * 4
     assert verdicts(load) == [Verdict.REPLICATES, Verdict.REPLICATES]
     assert claims.read_claim("vanishes-whatever-the-rate", load).verdict is Verdict.REPLICATES
-    assert "batch" in crossing.carrier(crossing.gather(load), "log_trace")
+    carrier = crossing.carrier(crossing.gather(load), "log_trace")
+    assert carrier == "the larger part comes with the batch size at every size measured"
 
 
 def test_a_failure_counts_before_everything_is_measured_and_success_does_not():
@@ -262,16 +275,112 @@ def test_late_networks_at_large_n_leave_nothing_to_judge_and_the_page_says_so():
 
 
 def test_the_minima_at_large_n_are_told_apart_by_rate():
-    table = crossing.minima_at_large_n(loader(large_n(gain=0.5, advantage=0.1)))
+    table = crossing_large_n.minima_at_large_n(loader(large_n(gain=0.5, advantage=0.1)))
     assert table["networks"].tolist() == [25, 10, 10]
+    assert table["past_cut"].tolist() == [0, 10, 0]
     assert table["late"].tolist() == [0, 9, 0]
-    assert table["trace_ratio"].tolist() == [1.0, 1.0, 0.5]
-    ratios, late = words.minima_in_words(table)
-    assert ratios == "1.00 at rate 0.3 and 0.50 at rate 0.5"
+    assert table["trace"].tolist() == [40, 40, 20]
+    late = words.counted_by_rate(table, "late")
     assert late == "9 of 10 at rate 0.3 and 0 of 10 at rate 0.5"
+    both = "“.5 less .3” is also “no cut less cut” and “finished less unfinished”"
+    assert words.also_split(table) == both
+    assert "hardly" in words.also_split(table.assign(past_cut=0, late=0))
     assert table["accuracy"].diff().round(1).tolist()[1:] == [0.1, 0.5]
     with pytest.raises(MissingTableError):
-        crossing.minima_at_large_n(loader({}))
+        crossing_large_n.minima_at_large_n(loader({}))
+
+
+def test_the_rates_part_of_a_fall_lies_between_none_and_all():
+    """Put back, the rate undoes all of the change, none of it, or as much as it was made to."""
+    part = crossing_large_n.rates_part
+    assert part(before=0.5, lowered=0.1, kept=0.5) == 1
+    assert part(before=0.5, lowered=0.1, kept=0.1) == 0
+    tables = large_n(gain=0.1, advantage=0.1)
+    table = crossing_large_n.regimes_compared(loader(tables))
+    assert table["networks"].tolist() == [50, 35, 35]
+    found = crossing_large_n.parts(table)
+    assert found.accuracy == pytest.approx(0.1 / 0.4, abs=0.05)  # Δ: .5, then .1, and .2
+    assert found.trace == pytest.approx(1)  # ratio: a half, then 1, and a half
+    said = words.whose_work(found)
+    assert "evidence for the paper's reading" in said
+    assert "but most of the traces' equality is the work of the lowered rate" in said
+    other = crossing_large_n.Parts(accuracy=0.9, trace=0.1)
+    assert "evidence against the paper's reading" in words.whose_work(other)
+    assert "without the lowered rate" in words.whose_work(other)
+    gone = {name: frame for name, frame in tables.items() if not name.endswith("_12000")}
+    with pytest.raises(MissingTableError):
+        crossing_large_n.regimes_compared(loader(gone))
+
+
+def test_the_trace_predicts_where_the_regimes_differ_in_it():
+    """At .3 all traces are alike and a constant predicts nothing; at .5 accuracy goes with them."""
+    tables = large_n(gain=0.5, advantage=0.0)
+    rng = np.random.default_rng(0)
+    for frame in tables.values():
+        frame["hessian_trace"] *= np.exp(rng.normal(scale=0.01, size=len(frame)))
+    table = crossing_large_n.regimes_compared(loader(tables))
+    assert table["rho"].iloc[1] > -0.4 > table["rho"].iloc[2]
+    said = words.still_predicts(table)
+    assert said.startswith("With the rate left at .5")
+    assert said.endswith("had stopped differing in it")
+    swapped = table.iloc[[0, 2, 1]]
+    assert "less at .5" in words.still_predicts(swapped)
+
+
+def test_batches_drawn_without_replacement_are_as_noisy_as_the_formula_says():
+    """Against epochs cut into batches by permutation, the short last batch included."""
+    rng = np.random.default_rng(0)
+    n, batch = 60, 25
+    gradients = rng.normal(size=n)
+    squares = []
+    for _ in range(4_000):
+        order = rng.permutation(n)
+        parts = [gradients[order[i : i + batch]] for i in range(0, n, batch)]
+        squares.append(np.mean([(part.mean() - gradients.mean()) ** 2 for part in parts]))
+    expected = crossing.noise_level(2.0, batch, n) / 2.0 * gradients.var(ddof=1)
+    assert np.mean(squares) == pytest.approx(expected, rel=0.05)
+    assert crossing.noise_level(0.5, 500, 500) == 0
+    assert crossing.noise_level(0.5, 4096, 500) == 0
+
+
+def test_noise_is_ruled_out_only_where_the_full_batch_gains_by_its_rate():
+    found = crossing.gather(loader(everywhere(rate=1.5, batch=-0.2)))
+    assert crossing.without_noise(found) == (500, 2_000)
+    assert words.noise_needed(found).startswith("Noise cannot")
+    assert "n = 2,000" in words.noiseless_steps(found)
+    flat = crossing.gather(loader(everywhere(batch=1.5)))
+    assert "may still be needed" in words.noise_needed(flat)
+
+
+def test_the_clocks_share_is_what_the_second_stop_takes():
+    """The made-up traces keep a third of every effect under equal loss: two thirds are clock."""
+    frame = world(500, rate=1.5, batch=-0.6, noise=0.001)
+    for measure in (crossing.rate_at_equal_batch, crossing.batch_at_equal_rate):
+        assert crossing.clock_share(frame, measure) == pytest.approx(2 / 3, abs=0.02)
+
+
+def test_a_rate_that_only_trains_further_is_told_from_one_that_does_more():
+    frame = world(500, rate=1.5, noise=0.001)
+    frame.loc[frame["stop"] == "matched_loss", "epochs"] *= 3
+    found = crossing.trained_further(frame)
+    assert found.times == pytest.approx(3)
+    assert found.gain == pytest.approx(0, abs=0.01)
+    assert found.lead == pytest.approx(1.5, abs=0.01)
+    worlds = crossing.gather(loader({"factorial_mnist_500": frame}))
+    assert words.further_in_words(worlds).startswith("It is not by training further")
+    distance = crossing.summary(frame, "memorised")["distance"]
+    assert distance.loc[64, 0.5] == pytest.approx(0.5 * 40 * 8)
+    # All at one accuracy once they have gone as far: the low rate catches up.
+    late = (frame["stop"] == "matched_loss") & (frame["learning_rate"] == 0.05)
+    frame.loc[late, "test_accuracy"] += 0.014
+    assert words.further_in_words(worlds).startswith("At least part")
+
+
+def test_pairing_saves_the_seeds_that_share_their_luck():
+    paired, apart = crossing.seeds_needed(world(500, rate=1.5, batch=-0.2, noise=0.05))
+    assert paired < apart / 5  # the luck of a start is worth .3 points, the rest .05
+    few, many = (crossing.seeds_needed(world(500), width)[1] for width in (0.1, 0.01))
+    assert 100 * (few - 1) < many <= 100 * few  # a tenth of the width, a hundred times the seeds
 
 
 @pytest.mark.parametrize("n", SIZES)
@@ -339,15 +448,32 @@ def test_the_page_can_be_written_whatever_is_measured(sizes):
     tables = [
         words.contrast_table(found, measures),
         words.step_table(found),
+        words.step_table(found, "log_trace"),
+        words.contrasts_by_stop(found, measures),
         words.effect_table(accuracy, trace),
         words.stop_table(found),
-        words.stops_compared(found, accuracy),
+        words.stops_compared(found),
         words.straggler_table(found),
     ]
     for table in tables:
         page = show(table, caption="a caption")._repr_html_()
         assert "nan" not in page
         assert sizes or "not measured yet" in page or len(table) < 2
+    sentences = [
+        words.map_in_words(found),
+        words.map_turns(found),
+        words.noiseless_steps(found),
+        words.noise_needed(found),
+        words.loss_range(found),
+        words.further_in_words(found),
+        words.seeds_in_words(found),
+        words.clock_shares(found, crossing.rate_at_equal_batch),
+        *words.distances(found),
+        *(crossing.carrier(found, outcome) for outcome in crossing.OUTCOMES),
+    ]
+    for sentence in sentences:
+        assert ("not measured yet" in sentence) == (not sizes)
+        assert "nan" not in sentence
     spans = words.span_of(found, crossing.batch_at_equal_rate), words.span([])
     assert ("not measured yet" in spans[0]) == (not sizes)
     assert spans[1] == "not measured yet"

@@ -16,12 +16,13 @@ import pandas as pd
 from helpers.errors import UserError
 from helpers.experiments.factorial import PROTOCOLS, Factorial, Stop, updates_per_epoch
 from helpers.scales import NOT_YET, by_size, in_words, so_far
-from helpers.statistics import Estimate, holm, paired_difference, spearman
+from helpers.statistics import Estimate, holm, paired_difference, spearman, spearman_within
 
 SIZES = tuple(p.n for p in PROTOCOLS if len(p.batch_sizes) > 1)
 SINGLE = next(p.n for p in PROTOCOLS if len(p.batch_sizes) == 1)  # rates alone, at n = 24,000
 STOPS: Mapping[Stop, str] = {"memorised": "all right", "matched_loss": "equal loss"}
 Combination = tuple[int, float]  # batch size, learning rate
+Measure = Callable[..., Estimate]  # of a frame, an outcome and, if not (a), a stop
 # Outcomes of the regressions and contrasts: a linear scale for each.
 OUTCOMES: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
     "accuracy": lambda frame: 100 * frame["test_accuracy"],
@@ -92,6 +93,21 @@ def under(frame: pd.DataFrame, stop: Stop) -> pd.DataFrame:
     return frame[(frame["stop"] == stop) & ~frame["diverged"]]
 
 
+def noise_level(rate: float, batch: int, n: int) -> float:
+    """Return rate × (1/B − 1/n), averaged over the batches B of an epoch: 0 for the full batch.
+
+    Up to the variance of single gradients, the temperature of SGD that draws its batches without
+    replacement. The last batch of an epoch holds what is left.
+    """
+    sizes = [min(batch, n - start) for start in range(0, n, batch)]
+    return rate * float(np.mean([1 / size - 1 / n for size in sizes]))
+
+
+def without_noise(crossings: Crossings) -> tuple[int, ...]:
+    """Return the measured n at which the largest batch is the whole training set."""
+    return tuple(n for n, frame in crossings.frames.items() if batches(frame)[-1] >= n)
+
+
 def grid(frame: pd.DataFrame, column: str, stop: Stop) -> pd.DataFrame:
     """Return the mean of a column in every combination, (batch sizes, learning rates)."""
     own = under(frame, stop)
@@ -111,7 +127,8 @@ def summary(frame: pd.DataFrame, stop: Stop) -> pd.DataFrame:
     """Describe every combination of rate and batch under one stop, a row each.
 
     Columns: networks, diverged, not_stopped (of those that did not diverge), then means over the
-    networks that did not diverge: accuracy (%), trace, train_loss, epochs, updates.
+    networks that did not diverge: accuracy (%), trace, train_loss, epochs, updates, and distance,
+    the learning rate times the updates.
     """
     rows = []
     for batch in batches(frame):
@@ -132,6 +149,7 @@ def summary(frame: pd.DataFrame, stop: Stop) -> pd.DataFrame:
                     "train_loss": own["train_loss"].mean(),
                     "epochs": own["epochs"].mean(),
                     "updates": (own["epochs"] * each).mean(),
+                    "distance": rate * (own["epochs"] * each).mean(),
                 }
             )
     return pd.DataFrame(rows).set_index(["batch", "rate"])
@@ -201,6 +219,12 @@ def rate_at_equal_batch(frame: pd.DataFrame, outcome: str, stop: Stop = "memoris
     return contrast(frame, outcome, stop, high, low)
 
 
+def rate_at_largest_batch(frame: pd.DataFrame, outcome: str, stop: Stop = "memorised") -> Estimate:
+    """Estimate the large-batch regime less the corner with its batch and the lowest rate."""
+    at = corners(frame)
+    return contrast(frame, outcome, stop, [at["large_batch"]], [at["large, slow"]])
+
+
 def two_ways(frame: pd.DataFrame, outcome: str, stop: Stop = "memorised") -> pd.DataFrame:
     """Split what the paper compares into a step in rate and a step in batch, in both orders.
 
@@ -235,19 +259,29 @@ def shares(frame: pd.DataFrame, outcome: str, stop: Stop = "memorised") -> tuple
 
 
 def carrier(crossings: Crossings, outcome: str) -> str:
-    """Say in words which factor carries the larger part of the difference between the regimes.
+    """Say in words how much of the difference between the regimes comes with which factor.
 
-    'Part' is in the direction of the difference; see `shares`.
+    'Part' is in the direction of the difference; a factor that works against it leaves more than
+    all of it to the other. See `shares`.
     """
-    names = set()
+    factors = ("the learning rate", "the batch size")
+    found = set()
     for frame in crossings.frames.values():
-        rate, batch = shares(frame, outcome)
-        whole = np.sign(rate + batch)
-        names.add("the learning rate" if whole * rate > whole * batch else "the batch size")
-    if not names:
+        parts = np.array(shares(frame, outcome))
+        parts *= np.sign(parts.sum())
+        found.add((int(parts.argmax()), bool(parts.min() < 0)))
+    if not found:
         return NOT_YET
+    if len({larger for larger, _ in found}) > 1:
+        return "the larger part comes now with the one, now with the other"
+    larger, _ = next(iter(found))
     where = " at every size measured" if len(crossings.sizes) > 1 else ""
-    return names.pop() + where if len(names) == 1 else "now the one, now the other"
+    if all(against for _, against in found):
+        other = factors[1 - larger]
+        return (
+            f"more than all of it comes with {factors[larger]}{where}; {other} works the other way"
+        )
+    return f"the larger part comes with {factors[larger]}{where}"
 
 
 def effects(frame: pd.DataFrame, outcome: str, stop: Stop = "memorised") -> pd.DataFrame:
@@ -336,81 +370,71 @@ def trace_spread(frame: pd.DataFrame, stop: Stop) -> float:
     return float(np.nanmax(means) / np.nanmin(means))
 
 
-def loss_and_trace(crossings: Crossings) -> pd.DataFrame:
-    """Correlate training loss at the stop with trace and with test accuracy, a row (n, stop).
+def clock_share(frame: pd.DataFrame, measure: Measure) -> float:
+    """Return the share of a contrast of log traces under stop (a) that is gone under stop (b)."""
+    first, second = (measure(frame, "log_trace", stop).estimate for stop in STOPS)
+    return 1 - second / first
 
-    Columns trace, trace_low, trace_high and accuracy, accuracy_low, accuracy_high: Spearman's ρ
-    over all networks of a crossing, with its interval.
+
+@dataclass(frozen=True)
+class Further:
+    """What training further does for the lowest rate, beside what the highest rate does.
+
+    `times`: how many times as far (rate × updates) the lowest rate goes under (b) as under (a);
+    `gain`: the points of accuracy that this brings it; `lead`: the highest rate's lead under (b).
+    All averaged over the batch sizes.
+    """
+
+    times: float
+    gain: float
+    lead: float
+
+
+def trained_further(frame: pd.DataFrame) -> Further:
+    """Compare what the lowest rate gains by going on to stop (b) with the highest rate's lead."""
+    low = rates(frame)[0]
+    first, second = (summary(frame, stop).xs(low, level="rate") for stop in STOPS)
+    times = (second["distance"] / first["distance"]).mean()
+    gain = (second["accuracy"] - first["accuracy"]).mean()
+    lead = rate_at_equal_batch(frame, "accuracy", "matched_loss").estimate
+    return Further(float(times), float(gain), lead)
+
+
+def seeds_needed(frame: pd.DataFrame, half_width: float = 0.1) -> tuple[int, int]:
+    """Count the seeds that bring a 95 % interval of the batch's contrast to this half-width.
+
+    The contrast is that of accuracy at equal rate, in points, under stop (a). First with networks
+    paired by seed, then without; from normal quantiles.
+    """
+    table = by_seed(frame, "accuracy", "memorised").dropna()
+    b = table.columns.get_level_values("batch_size")
+    large, small = (table.loc[:, b == end].mean(axis=1) for end in (b.max(), b.min()))
+    variances = (large - small).var(), large.var() + small.var()
+    paired, apart = (int(np.ceil(1.96**2 * var / half_width**2)) for var in variances)
+    return paired, apart
+
+
+def loss_and_trace(crossings: Crossings) -> pd.DataFrame:
+    """Correlate training loss at the stop with trace, a row (n, stop).
+
+    Columns rho, low, high: Spearman's ρ over all networks of a crossing, with its interval;
+    within, within_low, within_high: the same between networks of one combination.
     """
     rows = {}
     for n, frame in crossings.frames.items():
         for stop, name in STOPS.items():
             own = under(frame, stop)
-            row: dict[str, float] = {}
-            for key, column in (("trace", "hessian_trace"), ("accuracy", "test_accuracy")):
-                one = spearman(own["train_loss"], own[column])
-                row |= {key: one.estimate, f"{key}_low": one.low, f"{key}_high": one.high}
-            rows[n, name] = row
-    columns = [f"{key}{end}" for key in ("trace", "accuracy") for end in ("", "_low", "_high")]
+            groups = own.groupby(["batch_size", "learning_rate"])
+            several = own[groups["seed"].transform("size") >= 3]
+            cells = several.groupby(["batch_size", "learning_rate"]).ngroup()
+            one = spearman(own["train_loss"], own["hessian_trace"])
+            within = spearman_within(several["train_loss"], several["hessian_trace"], cells)
+            rows[n, name] = [one.estimate, one.low, one.high]
+            rows[n, name] += [within.estimate, within.low, within.high]
+    columns = ["rho", "low", "high", "within", "within_low", "within_high"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     table.index = pd.MultiIndex.from_tuples(rows, names=["n", "stop"]) if rows else table.index
     return table
-
-
-@dataclass(frozen=True)
-class LargeN:
-    """Three groups at n = 24,000, in percent: both large-batch rates and the small batch.
-
-    `by_rate`: the ten networks of the protocol at each rate, by seed; `small` and `large`: the 25
-    of each regime of the paper.
-    """
-
-    by_rate: pd.DataFrame
-    small: pd.Series
-    large: pd.Series
-    late: int
-
-
-def at_large_n(load: Callable[[str], pd.DataFrame]) -> LargeN:
-    """Read both tables at n = 24,000. Raises MissingTableError where one is not there."""
-    ours, paper = load(f"factorial_mnist_{SINGLE}"), load(f"vanishing_mnist_{SINGLE}")
-    sound = ours[~ours["diverged"]]
-    table = sound.assign(value=100 * sound["test_accuracy"]).pivot_table(
-        "value", "seed", "learning_rate"
-    )
-    own = paper[~paper["diverged"]]
-    small, large = (
-        100 * own.loc[own["regime"] == name, "test_accuracy"]
-        for name in ("small_batch", "large_batch")
-    )
-    late = int((~ours["stopped"] | ours["diverged"]).sum())
-    return LargeN(table, small, large, late)
-
-
-def minima_at_large_n(load: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
-    """Return where the three trainings at n = 24,000 end, a row each: the minima and the delay.
-
-    Columns: rate, batch, networks (that did not diverge), late (of those, without every training
-    image right), epochs, train_loss, accuracy (percent) and trace, which are means, and trace_ratio
-    (over the small batch's). Raises MissingTableError where a table is not there.
-    """
-    ours, paper = load(f"factorial_mnist_{SINGLE}"), load(f"vanishing_mnist_{SINGLE}")
-    every = pd.concat([paper[paper["regime"] == "small_batch"], ours])
-    sound = every[~every["diverged"]].assign(
-        late=lambda frame: ~frame["memorised"], accuracy=lambda frame: 100 * frame["test_accuracy"]
-    )
-    table = sound.groupby(["batch_size", "learning_rate"]).agg(
-        networks=("seed", "size"),
-        late=("late", "sum"),
-        epochs=("epochs", "mean"),
-        train_loss=("train_loss", "mean"),
-        accuracy=("accuracy", "mean"),
-        trace=("hessian_trace", "mean"),
-    )
-    table["trace_ratio"] = table["trace"] / table["trace"].iloc[0]
-    table.insert(0, "rate", table.index.get_level_values("learning_rate"))
-    table.insert(1, "batch", table.index.get_level_values("batch_size"))
-    return table.reset_index(drop=True)
 
 
 def corner_networks(protocol: Factorial, seed: int, device: str) -> pd.DataFrame:

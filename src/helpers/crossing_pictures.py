@@ -18,7 +18,6 @@ from helpers.crossing import (
     SIZES,
     STOPS,
     Crossings,
-    LargeN,
     batches,
     by_seed,
     corners,
@@ -28,6 +27,7 @@ from helpers.crossing import (
     rates,
     summary,
 )
+from helpers.crossing_large_n import LargeN
 from helpers.experiments.factorial import Stop
 from helpers.experiments.vanishing import REGIMES as PAPER_REGIMES
 from helpers.plots import COLOURS, INK, REGIMES, heatmap, plain_log_axis
@@ -59,8 +59,9 @@ def draw_plane(ax: Axes) -> None:
 def draw_map(ax: Axes, frame: pd.DataFrame, outcome: str, stop: Stop = "memorised") -> None:
     """Draw one crossing as a heat map: test accuracy in percent, or the Hessian trace.
 
-    Blue is better (more accurate, flatter) than the average combination, orange worse. The paper's
-    regimes are framed; a combination with networks that missed the stop says how many are late.
+    Large batches are at the top. Blue is better (more accurate, flatter) than the average
+    combination, orange worse. The paper's regimes are framed; a combination with networks
+    that missed the stop says how many are late.
     """
     column = "test_accuracy" if outcome == "accuracy" else "hessian_trace"
     means = grid(frame, column, stop).to_numpy(dtype=float)
@@ -79,6 +80,7 @@ def draw_map(ax: Axes, frame: pd.DataFrame, outcome: str, stop: Stop = "memorise
     ]
     rows, columns = [f"{batch:,}" for batch in b], [_rate(rate) for rate in eta]
     heatmap(ax, score - np.nanmean(score), rows, columns, annotations=texts)
+    ax.invert_yaxis()  # as in `draw_plane`
     for batch, rate in regimes:
         place = eta.index(rate) + 0.03, b.index(batch) + 0.03
         ax.add_patch(Rectangle(place, 0.94, 0.94, fill=False, edgecolor=INK, linewidth=2))

@@ -12,7 +12,7 @@ from functools import partial
 
 import pandas as pd
 
-from helpers import crossing
+from helpers import crossing, crossing_large_n
 from helpers.claims.predictions import (
     Judged,
     Outcome,
@@ -23,6 +23,7 @@ from helpers.claims.predictions import (
 from helpers.claims.types import Claim, Load, Reading, Verdict
 from helpers.claims.vanishing import RULE_OVER_SIZES, over_sizes
 from helpers.crossing import SINGLE, SIZES, batches, grid, rates
+from helpers.crossing_large_n import BEFORE
 from helpers.crossing_words import as_ratio, in_text, signed
 from helpers.errors import MissingTableError
 from helpers.experiments.factorial import Stop
@@ -36,7 +37,6 @@ TIMES = 3.0  # F3: the change over rates against the change over batches
 HALF = 0.5  # F5: the spread of traces under (b) against that under (a)
 _TABLE_1 = printed_table_1()
 PAPER_ADVANTAGE = float(_TABLE_1["delta_pp"][SINGLE])
-BEFORE = 12_000  # the last size before the paper lowers its large-batch rate
 HALFWAY = (float(_TABLE_1["delta_pp"][BEFORE]) + PAPER_ADVANTAGE) / 2
 
 
@@ -127,7 +127,7 @@ def stopping(frame: pd.DataFrame) -> Judged:
     return Judged(text, second <= HALF * first and all(orders.values()))
 
 
-def _at_24000(found: crossing.LargeN) -> tuple[Estimate, Estimate]:
+def _at_24000(found: crossing_large_n.LargeN) -> tuple[Estimate, Estimate]:
     """Return .5 less .3, paired by seed, and .5 less the small-batch regime, in points."""
     both = found.by_rate.dropna()
     low, high = both.columns[0], both.columns[-1]
@@ -139,7 +139,7 @@ def _at_24000(found: crossing.LargeN) -> tuple[Estimate, Estimate]:
 
 def rate_restored(load: Load, n: int) -> Judged:
     """Judge F6."""
-    found = crossing.at_large_n(load)
+    found = crossing_large_n.at_large_n(load)
     gain, ahead = _at_24000(found)
     low, high = found.by_rate.mean()
     text = (
@@ -239,12 +239,16 @@ def _judge_batch(load: Load, n: int, outcome: str, sign: int) -> tuple[str, Verd
     if ends[0] > 0:
         much = sign * at_equal_rate.estimate >= sign * whole.estimate / 2
         verdict = Verdict.REPLICATES if much else Verdict.PARTLY
-    show = in_text if outcome == "accuracy" else as_ratio
-    return f"{show(at_equal_rate)} of {show(whole)}", verdict
+    show = in_text if outcome == "accuracy" else _as_factor
+    return f"batch at equal rate {show(at_equal_rate)}, regimes apart {show(whole)}", verdict
+
+
+def _as_factor(one: Estimate) -> str:
+    return f"×{as_ratio(one)}"
 
 
 def _read_rate_drop(load: Load) -> Reading:
-    gain, ahead = _at_24000(crossing.at_large_n(load))
+    gain, ahead = _at_24000(crossing_large_n.at_large_n(load))
     verdict = Verdict.PARTLY
     if gain.low <= 0 and ahead.high < HALFWAY:
         verdict = Verdict.REPLICATES
