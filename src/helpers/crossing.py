@@ -425,10 +425,11 @@ def loss_and_trace(crossings: Crossings) -> pd.DataFrame:
         for stop, name in STOPS.items():
             own = under(frame, stop)
             groups = own.groupby(["batch_size", "learning_rate"])
-            several = own[groups["seed"].transform("size") >= 3]
-            cells = several.groupby(["batch_size", "learning_rate"]).ngroup()
+            several = groups["seed"].transform("size") >= 3
             one = spearman(own["train_loss"], own["hessian_trace"])
-            within = spearman_within(several["train_loss"], several["hessian_trace"], cells)
+            inside = own[several]
+            cells = groups.ngroup()[several]
+            within = spearman_within(inside["train_loss"], inside["hessian_trace"], cells)
             rows[n, name] = [one.estimate, one.low, one.high]
             rows[n, name] += [within.estimate, within.low, within.high]
     columns = ["rho", "low", "high", "within", "within_low", "within_high"]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.crossing import SINGLE, protocol_of
+from helpers.scales import cut_after
 from helpers.statistics import Estimate, spearman, welch_difference
 
 BEFORE = 12_000  # the last size before the rate is lowered
@@ -54,7 +55,7 @@ def minima_at_large_n(load: Load) -> pd.DataFrame:
     ours, paper = load(f"factorial_mnist_{SINGLE}"), load(f"vanishing_mnist_{SINGLE}")
     every = pd.concat([paper[paper["regime"] == "small_batch"], ours])
     sound = every[~every["diverged"]].assign(
-        past_cut=lambda frame: frame["epochs"] > cut_after(),
+        past_cut=lambda frame: frame["epochs"] > cut_after(protocol_of(SINGLE)),
         late=lambda frame: ~frame["memorised"],
         accuracy=lambda frame: 100 * frame["test_accuracy"],
     )
@@ -70,13 +71,6 @@ def minima_at_large_n(load: Load) -> pd.DataFrame:
     table.insert(0, "rate", table.index.get_level_values("learning_rate"))
     table.insert(1, "batch", table.index.get_level_values("batch_size"))
     return table.reset_index(drop=True)
-
-
-def cut_after() -> float:
-    """Return the epoch after which the rate is a tenth at n = 24,000."""
-    protocol = protocol_of(SINGLE)
-    assert protocol.drop_at is not None
-    return protocol.drop_at * protocol.max_epochs
 
 
 def regimes_compared(load: Load) -> pd.DataFrame:

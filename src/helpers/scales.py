@@ -17,6 +17,7 @@ from scipy import stats
 
 from helpers import skill_model
 from helpers.errors import MissingTableError, UserError
+from helpers.experiments.factorial import Factorial
 from helpers.experiments.networks_at_scale import split_of, train_on
 from helpers.experiments.vanishing import PROTOCOLS, REGIMES, Vanishing
 from helpers.networks import accuracy, predictions
@@ -107,6 +108,11 @@ def by_size(sizes: Iterable[int], read: Callable[[int], T]) -> tuple[dict[int, T
     return found, tuple(missing)
 
 
+def cut_after(protocol: Vanishing | Factorial) -> float:
+    """Return the epoch after which the rate is a tenth; infinite where the protocol has no cut."""
+    return np.inf if protocol.drop_at is None else protocol.drop_at * protocol.max_epochs
+
+
 def protocol_table(dataset: str = "mnist") -> pd.DataFrame:
     """Return how the two regimes train at each n (protocol E.1), a row a size."""
     rows = [
@@ -117,7 +123,7 @@ def protocol_table(dataset: str = "mnist") -> pd.DataFrame:
             "batch, small": p.small_batch.batch_size,
             "batch, large": p.large_batch.batch_size,
             "epochs at most": p.max_epochs,
-            "rate ×0.1 after": "–" if p.drop_at is None else f"{p.drop_at * p.max_epochs:.0f}",
+            "rate ×0.1 after": "–" if p.drop_at is None else f"{cut_after(p):.0f}",
         }
         for p in PROTOCOLS
         if p.dataset == dataset
@@ -197,7 +203,7 @@ def changes(scales: Scales) -> pd.DataFrame:
     rows: dict[int, dict[str, Any]] = {}
     for n, frame in scales.frames.items():
         protocol = next(p for p in PROTOCOLS if p.name == f"vanishing_{scales.dataset}_{n}")
-        cut = np.inf if protocol.drop_at is None else protocol.drop_at * protocol.max_epochs
+        cut = cut_after(protocol)
         row: dict[str, Any] = {"rate": protocol.large_batch.learning_rate}
         for name in ("small", "large"):
             own = frame[frame["regime"] == f"{name}_batch"]
