@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from helpers import data
+from helpers.measures.sharpness import hessian_trace
 from helpers.networks import Stack, initialise
-from helpers.sharpness import hessian_trace
 from helpers.training import SGD, train
 
 WIDTHS, VECTORS = (784, 256, 128, 10), 50

@@ -17,9 +17,9 @@ import torch
 from _harness import pin_to_one_core, save, seconds, show
 
 from helpers import data
+from helpers.measures.pair_proxy import pair_proxy, pair_proxy_reference
 from helpers.networks import features
 from helpers.training import SGD, train
-from helpers.weakness.pair_proxy import pair_proxy, pair_proxy_reference
 
 WIDTHS = (784, 64, 8, 10)
 REPEATS = 5

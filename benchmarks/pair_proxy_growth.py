@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from _harness import measure_growth, pin_to_one_core, save, seconds, show
 
-from helpers.weakness.pair_proxy import pair_proxy
+from helpers.measures.pair_proxy import pair_proxy
 
 BASE = {"d": 8, "classes": 10, "n": 250, "probes": 100}
 SIZES = {
@@ -78,15 +78,15 @@ def main() -> None:
 
 def publish(frame: pd.DataFrame) -> None:
     """Write the table to results/ with its provenance."""
-    from helpers import results
-    from helpers.fingerprint import code_fingerprint
+    from helpers.sweeps import results
+    from helpers.sweeps.fingerprint import code_fingerprint
 
     provenance = results.provenance(
         {"base": BASE, "sizes": SIZES, "draws": DRAWS},
         seeds=range(DRAWS),
         device="cpu",
         wall_seconds=float((frame["cpu_seconds"] * frame["draws"]).sum()),
-        code_fingerprint=code_fingerprint("helpers.weakness.pair_proxy.solve", "pair_proxy"),
+        code_fingerprint=code_fingerprint("helpers.measures.pair_proxy.solve", "pair_proxy"),
         command="python benchmarks/pair_proxy_growth.py --publish",
     )
     print(results.write("growth_pair_proxy", frame, provenance))

@@ -18,8 +18,8 @@ import numpy as np
 from _harness import compare, pin_to_one_core, save, seconds, show
 
 from helpers import data
+from helpers.measures.regions import count_patterns, count_patterns_by_row, count_patterns_copying
 from helpers.networks import activations, initialise
-from helpers.weakness.regions import count_patterns, count_patterns_by_row, count_patterns_copying
 
 POINTS, UNITS, SAMPLED_ROWS = 69_500, 256, 2_000
 

@@ -20,8 +20,8 @@ import pandas as pd
 from _harness import measure_growth, pin_to_one_core, save, seconds, show
 
 from helpers import data
+from helpers.measures.sharpness import hessian_trace
 from helpers.networks import initialise
-from helpers.sharpness import hessian_trace
 from helpers.training import SGD, train
 
 BASE = {"width": 64, "networks": 1}
@@ -88,12 +88,12 @@ def main() -> None:
 
 def publish(frame: pd.DataFrame, taken: float) -> None:
     """Write the table to results/ with its provenance."""
-    from helpers import results
-    from helpers.fingerprint import code_fingerprint
+    from helpers.sweeps import results
+    from helpers.sweeps.fingerprint import code_fingerprint
 
     codes = (
         code_fingerprint("helpers.training.run", "train"),
-        code_fingerprint("helpers.sharpness.trace", "hessian_trace"),
+        code_fingerprint("helpers.measures.sharpness.trace", "hessian_trace"),
     )
     provenance = results.provenance(
         {

@@ -18,9 +18,10 @@ from dataclasses import replace
 
 from _harness import save, show
 
-from helpers import experiments, results
-from helpers.experiments import published, vanishing
-from helpers.experiments.forecast import core_seconds
+from helpers import experiments
+from helpers.experiments import vanishing
+from helpers.sweeps import published, results
+from helpers.sweeps.forecast import core_seconds
 
 PAPER_HOURS = 31.0
 WORKERS = 2

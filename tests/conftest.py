@@ -9,8 +9,8 @@ from pathlib import Path
 import filelock
 import pytest
 
-from helpers.build.project import Project
 from helpers.doctor import find_browser
+from helpers.press.project import Project
 
 ROOT = Path(__file__).resolve().parents[1]
 

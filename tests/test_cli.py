@@ -16,13 +16,14 @@ import psutil
 import pytest
 import torch
 
-from helpers import cli, engines, experiments
+from helpers import cli, experiments
 from helpers import device as devices
-from helpers.build.book import Tally
-from helpers.build.chapters import Failure
-from helpers.build.project import Chapter
 from helpers.doctor import examine
 from helpers.errors import UserError
+from helpers.press.book import Tally
+from helpers.press.project import Chapter
+from helpers.press.runner import Failure
+from helpers.sweeps import engines
 
 COMMANDS = ["data", "run", "book", "claims", "drift", "metadata", "bench", "doctor"]
 
@@ -91,7 +92,7 @@ def test_a_disk_that_refuses_is_one_line(
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number), "_build/cache/x.json")
 
-    monkeypatch.setattr("helpers.build.book.build_book", refuse)
+    monkeypatch.setattr("helpers.press.book.build_book", refuse)
     with pytest.raises(SystemExit) as leaving:
         cli.main(["book"])
     assert leaving.value.code == 1
@@ -108,7 +109,7 @@ def test_a_failed_chapter_shows_its_cell_and_traceback_and_exits_with_1(
     traceback = "\x1b[31mZeroDivisionError\x1b[0m: division by zero"
     failure = Failure(chapter, "raised", 1, "x = [1]\nprint(x[0] / 0)", traceback, "[1] / 0")
     tally = Tally(ran=["book/01-one"], failures=[failure], skipped=["book/index"])
-    monkeypatch.setattr("helpers.build.book.build_book", lambda *_: tally)
+    monkeypatch.setattr("helpers.press.book.build_book", lambda *_: tally)
     with pytest.raises(SystemExit) as leaving:
         cli.main(["book"])
     assert leaving.value.code == 1

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers.build import citation
-from helpers.build.project import Project, chapters
 from helpers.errors import UserError
+from helpers.press import citation
+from helpers.press.project import Project, chapters
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")])

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from helpers.sweeps import CellResult, Experiment
+from helpers.sweeps.sweep import CellResult, Experiment
 
 
 @dataclass(frozen=True)

@@ -103,8 +103,8 @@ def book(
     ] = None,
 ) -> None:
     """Run the chapters that have changed, with papermill, and build the site."""
-    from helpers.build.book import Options, build_book
-    from helpers.build.project import find_project
+    from helpers.press.book import Options, build_book
+    from helpers.press.project import find_project
 
     console = Console()
     project = find_project(build_dir)
@@ -185,19 +185,19 @@ def run(
 
     # Before the slow imports; a scheduler's workers have devices of their own.
     (refuse_impossible if scheduler is None else refuse_unknown)(device)
-    from helpers.engines import choose_engine, refuse_address, worker_devices
+    from helpers.sweeps.engines import choose_engine, refuse_address, worker_devices
 
     if scheduler is not None:
         refuse_address(scheduler)
     from helpers import experiments
-    from helpers.results import RESULTS
-    from helpers.settings import parse
+    from helpers.sweeps.results import RESULTS
+    from helpers.sweeps.settings import parse
 
     console = Console()
     if list_only or not names:
         _show_frame(console, experiments.status())
         return
-    chosen = list(experiments.EXPERIMENTS) if names == ["all"] else list(names)
+    chosen = experiments.known() if names == ["all"] else list(names)
     settings = parse(assignments or ())
     if settings and (publish or verify or accept):
         raise UserError(
@@ -280,15 +280,14 @@ def drift(
 @app.command(epilog="Example: python -m helpers claims --profile laptop")
 def claims(profile: ProfileOption = "laptop", device: DeviceOption = "auto") -> None:
     """Print the ledger, every claim with its verdict, and our predictions with their outcomes."""
-    from helpers.claims import factorial, print_ledger
-    from helpers.claims.predictions import print_predictions
     from helpers.experiments import loader
+    from helpers.ledger import print_ledger, print_predictions
     from helpers.profiles import choose_profile
 
     choose_profile(profile)
     load = loader(profile, device)
     print_ledger(load)
-    print_predictions(factorial.predictions(load))
+    print_predictions(load)
 
 
 @app.command(epilog="Example: python -m helpers metadata --check")
@@ -298,8 +297,8 @@ def metadata(
     ] = False,
 ) -> None:
     """Make codemeta.json and .zenodo.json from CITATION.cff."""
-    from helpers.build.citation import derived_files, write_derived_files
-    from helpers.build.project import find_root
+    from helpers.press.citation import derived_files, write_derived_files
+    from helpers.press.project import find_root
 
     root = find_root()
     if not check:
@@ -321,7 +320,7 @@ def bench(
     list_only: Annotated[bool, typer.Option("--list", help="Only list them.")] = False,
 ) -> None:
     """Run the side-by-side timings in benchmarks/, one after the other, one thread each."""
-    from helpers.build.project import find_root
+    from helpers.press.project import find_root
 
     folder = find_root() / "benchmarks"
     found = {p.stem: p for p in sorted(folder.glob("*.py")) if not p.name.startswith("_")}

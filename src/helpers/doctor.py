@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from helpers.build.cache import installed_version
-from helpers.build.project import find_root
 from helpers.errors import UserError
+from helpers.press.cache import installed_version
+from helpers.press.project import find_root
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PYTHONS = ((3, 11), (3, 13))

@@ -1,4 +1,4 @@
-"""Write files whole or not at all."""
+"""The checkout's folder, files written whole or not at all, and a list of what a run has read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import tempfile
 from pathlib import Path
 
 from helpers.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+READINGS_VARIABLE = "HELPERS_READINGS"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -38,3 +41,14 @@ def write_bytes(path: Path, content: bytes) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def note_reading(kind: str, name: str) -> None:
+    """Note that this run read something found by name: a table, a protocol, or code.
+
+    The press asks each chapter's run for such a list (it names the file in HELPERS_READINGS), so
+    that the chapter runs again when one of them changes. Elsewhere nothing happens.
+    """
+    if path := os.environ.get(READINGS_VARIABLE):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(f"{kind} {name}\n")

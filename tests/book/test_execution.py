@@ -8,8 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.build.project import Project
-from helpers.build.project import chapters as read_chapters
+from helpers.press.project import Project
+from helpers.press.project import chapters as read_chapters
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from helpers.build.project import chapters as read_chapters
-from helpers.build.project import find_project, source_of, tags_of
+from helpers.press.project import chapters as read_chapters
+from helpers.press.project import find_project, source_of, tags_of
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from helpers import cli, experiments
-from helpers.engines import refuse_address
+from helpers.sweeps.engines import refuse_address
 
 PAGE = "book/reproduce.ipynb"
 

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import cli, experiments, results, spotchecks
+from helpers import cli, experiments
 from helpers.drift import rule
 from helpers.drift.compare import compare, compare_frames
 from helpers.drift.report import markdown, report
 from helpers.errors import UserError
+from helpers.sweeps import results, spotchecks
 
 VANISHING = "vanishing_mnist_500"
 SMALL, LARGE = "regime small_batch", "regime large_batch"

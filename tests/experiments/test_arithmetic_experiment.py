@@ -12,8 +12,8 @@ import pytest
 
 from helpers.experiments import arithmetic
 from helpers.experiments.arithmetic import Arithmetic, Cell
-from helpers.weakness import criteria
-from helpers.weakness.arithmetic import Examples, truth_table
+from helpers.theory import criteria
+from helpers.theory.arithmetic import Examples, truth_table
 
 
 @pytest.fixture(scope="module")

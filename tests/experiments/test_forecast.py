@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from helpers import results, sweeps
-from helpers.experiments import forecast
-from helpers.experiments.forecast import Journey, Left
-from helpers.sweeps import CellResult, Experiment
+from helpers.sweeps import forecast, results
+from helpers.sweeps import sweep as sweeps
+from helpers.sweeps.forecast import Journey, Left
+from helpers.sweeps.sweep import CellResult, Experiment
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from sklearn.datasets import load_digits
 
 from helpers import data
 from helpers.data import Dataset
-from helpers.experiments import networks_at_scale, pair_proxy
+from helpers.experiments import pair_proxy
+from helpers.experiments import row as networks_at_scale
 from helpers.experiments.pair_proxy import PROTOCOLS, PairProxyProtocol, proxy_of
 from helpers.training import SGD, train
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from helpers import experiments, results, spotchecks
-from helpers.experiments import published
+from helpers import experiments
+from helpers.sweeps import published, results, spotchecks
 
 
 @pytest.fixture

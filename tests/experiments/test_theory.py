@@ -8,7 +8,7 @@ import pytest
 from helpers.claims import theory as claims
 from helpers.claims.types import Verdict
 from helpers.experiments import theory
-from helpers.weakness.checks import FINITE_CHECKS
+from helpers.theory.checks.finite import FINITE_CHECKS
 
 CLAIMS = {claim.id: claim for claim in claims.CLAIMS}
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from helpers.build import site as builder
-from helpers.build.project import Project
 from helpers.doctor import find_browser
+from helpers.press import jupyter_book as builder
+from helpers.press.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [

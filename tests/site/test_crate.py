@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.site.crate import NAME, write_crate
+from helpers.press.site.crate import NAME, write_crate
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = {"seconds": 41.3, "date": "2026-01-02T03:04:05+00:00", "commit": "f00d", "device": "cpu"}

@@ -14,9 +14,10 @@ import nbformat
 import pytest
 from fontTools.ttLib import TTFont
 
-from helpers import plots, site
-from helpers.site import figures, finish, pages, status
-from helpers.site.fonts import subset_font
+from helpers.page import plots
+from helpers.press import site
+from helpers.press.site import figures, finish, pages, status
+from helpers.press.site.fonts import subset_font
 
 
 @pytest.fixture

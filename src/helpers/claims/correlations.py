@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from helpers.claims.types import Load, Reading, Verdict, verdict_of_estimate, verdict_of_null
+from helpers.claims.types import (
+    Load,
+    Measured,
+    Reading,
+    Verdict,
+    verdict_of_estimate,
+    verdict_of_null,
+)
+from helpers.page.tables import word
 from helpers.statistics import Comparison, Estimate, compare_spearman, correlation_family
 
 RULE_EFFECT = (
@@ -38,22 +46,36 @@ class Family:
         columns = load(self.table)[["test_accuracy", *self.measures]].to_numpy(dtype=np.float64)
         return _correlations(columns.tobytes(), self.measures).copy()
 
-    def _row(self, load: Load, measure: str) -> dict[str, float]:
-        table = self.correlations(load)
-        values = table.loc[[measure]].to_numpy(dtype=np.float64)[0]
-        return {str(name): float(x) for name, x in zip(table.columns, values, strict=True)}
+    def rho(self, load: Load, measure: str) -> Estimate:
+        """Return Spearman's ρ of one measure with test accuracy."""
+        row = self.correlations(load).to_dict("index")[measure]
+        rho, low, high, p = (float(row[name]) for name in ("rho", "low", "high", "p"))
+        return Estimate(rho, low, high, p, int(row["n"]), "Spearman, BCa bootstrap")
 
-    def read_effect(self, load: Load, measure: str, reported: float) -> Reading:
+    def judge_effect(self, load: Load, measure: str, reported: float) -> Reading:
         """Judge a correlation that the paper reports as one."""
-        row = self._row(load, measure)
-        verdict = verdict_of_estimate(row["rho"], row["low"], row["high"], reported)
-        return _reading(row, verdict, len(self.measures))
+        return self._reading(load, measure, verdict_of_estimate, reported)
 
-    def read_null(self, load: Load, measure: str, reported: float) -> Reading:
+    def judge_null(self, load: Load, measure: str, reported: float) -> Reading:
         """Judge a correlation that the paper reports as absent."""
-        row = self._row(load, measure)
-        verdict = verdict_of_null(row["low"], row["high"], reported)
-        return _reading(row, verdict, len(self.measures))
+        return self._reading(load, measure, verdict_of_null, reported)
+
+    def _reading(
+        self,
+        load: Load,
+        measure: str,
+        rule: Callable[[Estimate, float], Verdict],
+        reported: float,
+    ) -> Reading:
+        rho = self.rho(load, measure)
+        p_holm = float(self.correlations(load).to_dict("index")[measure]["p_holm"])
+        measured = (
+            Measured("ρ", rho, "+.3f"),
+            Measured("networks", rho.n),
+            Measured("p", rho.p, ".2g"),
+            Measured(f"p over {len(self.measures)} tests (Holm)", p_holm, ".2g"),
+        )
+        return Reading(measured, rule(rho, reported), rho)
 
     def compare(self, load: Load, first: str, second: str) -> Comparison:
         """Compare |ρ| of two measures on the networks that have every measure of the family."""
@@ -61,7 +83,7 @@ class Family:
         columns = frame[first], frame[second], frame["test_accuracy"]
         return compare_spearman(*columns, absolute=True)
 
-    def read_outperforms(self, load: Load, first: str, rivals: Sequence[str]) -> Reading:
+    def judge_outperforms(self, load: Load, first: str, rivals: Sequence[str]) -> Reading:
         """Judge whether `first` has the larger |ρ| than every rival; the closest rival decides."""
         found = [self.compare(load, first, rival) for rival in rivals]
         closest = min(found, key=lambda one: one.first - one.second)
@@ -70,32 +92,16 @@ class Family:
         verdict = Verdict.PARTLY if gap.estimate > 0 else Verdict.FAILS
         if gap.low > 0 and steiger.p < 0.05:
             verdict = Verdict.REPLICATES
-        return Reading(
-            f"{closest.first:.3f} against {closest.second:.3f} ({rival.replace('_', ' ')}): "
-            f"difference {_signed(gap)}, Steiger p = {steiger.p:.2g}",
-            verdict,
-            gap.estimate,
-            gap.low,
-            gap.high,
+        measured = (
+            Measured(f"|ρ| of {word(first)}", closest.first, ".3f"),
+            Measured(f"|ρ| of {word(rival)}", closest.second, ".3f"),
+            Measured("difference", gap, "+.3f"),
+            Measured("Steiger p", steiger.p, ".2g"),
         )
+        return Reading(measured, verdict, gap)
 
 
 @lru_cache(maxsize=8)
 def _correlations(columns: bytes, measures: tuple[str, ...]) -> pd.DataFrame:
     values = np.frombuffer(columns).reshape(-1, 1 + len(measures))
     return correlation_family(pd.DataFrame(values, columns=["test_accuracy", *measures]), measures)
-
-
-def _reading(row: dict[str, float], verdict: Verdict, tests: int) -> Reading:
-    return Reading(
-        f"ρ = {row['rho']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], {row['n']:.0f} networks, "
-        f"p = {row['p']:.2g}; corrected for {tests} tests (Holm) {row['p_holm']:.2g}",
-        verdict,
-        row["rho"],
-        row["low"],
-        row["high"],
-    )
-
-
-def _signed(one: Estimate) -> str:
-    return f"{one.estimate:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"

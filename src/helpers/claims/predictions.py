@@ -2,44 +2,42 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from html import escape
 
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 from helpers.claims.stacked import StackedTable, chip
-from helpers.claims.types import Load
-from helpers.scales import at_sizes, by_size
+from helpers.claims.types import Load, Measured
+from helpers.errors import UserError
+
+
+class TooFewError(UserError):
+    """Too few networks are left to judge a prediction by."""
 
 
 class Outcome(StrEnum):
-    """What became of a prediction: one failure at any size fails it, whatever is missing."""
+    """What became of a prediction: one failure at any size fails it."""
 
     HELD = "held"
     FAILED = "failed"
-    SO_FAR = "held so far"
-    OPEN = "not measured yet"
+    OPEN = "too few networks to judge"
 
 
 CSS_CLASS = {
     Outcome.HELD: "replicates",
     Outcome.FAILED: "fails",
-    Outcome.SO_FAR: "open",
     Outcome.OPEN: "open",
 }
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One prediction at one size: what was measured, in words, and whether it came as predicted."""
+    """One prediction at one size: what was measured, and whether it came as predicted."""
 
-    text: str
+    measured: tuple[Measured, ...]
     held: bool
 
 
@@ -55,23 +53,27 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Report:
-    """A prediction, its outcome, and what was measured, one clause a size."""
+    """A prediction, what was measured at each size, and its outcome."""
 
     prediction: Prediction
-    measured: str
+    found: Mapping[int, Judged]
     outcome: Outcome
+
+    @property
+    def measured(self) -> str:
+        """Return what was measured on one line."""
+        parts = (f"n = {n:,}: " + ", ".join(map(str, j.measured)) for n, j in self.found.items())
+        return "; ".join(parts) or "–"
 
 
 def judge(prediction: Prediction, load: Load) -> Report:
-    """Judge one prediction at every size that has its tables."""
-    found, missing = by_size(prediction.sizes, partial(prediction.judge, load))
-    if not found:
-        return Report(prediction, "–", Outcome.OPEN)
-    outcome = Outcome.SO_FAR if missing else Outcome.HELD
-    if not all(one.held for one in found.values()):
-        outcome = Outcome.FAILED
-    texts = {n: one.text for n, one in found.items()}
-    return Report(prediction, at_sizes(texts, missing), outcome)
+    """Judge one prediction at every size it speaks of."""
+    try:
+        found = {n: prediction.judge(load, n) for n in prediction.sizes}
+    except TooFewError:
+        return Report(prediction, {}, Outcome.OPEN)
+    outcome = Outcome.HELD if all(one.held for one in found.values()) else Outcome.FAILED
+    return Report(prediction, found, outcome)
 
 
 _TABLE = StackedTable(
@@ -103,16 +105,9 @@ class PredictionsView:
         return pd.DataFrame(rows).set_index("id")
 
     @property
-    def score(self) -> str:
-        """Count the outcomes in words: '4 held, 2 failed'."""
-        counts = Counter(one.outcome for one in self.reports)
-        return ", ".join(f"{counts[name]} {name}" for name in Outcome if counts[name])
-
-    @property
-    def failed(self) -> str:
-        """Name the predictions that failed, or say none."""
-        names = [r.prediction.id for r in self.reports if r.outcome is Outcome.FAILED]
-        return ", ".join(names) or "none"
+    def failed(self) -> tuple[str, ...]:
+        """Name the predictions that failed."""
+        return tuple(r.prediction.id for r in self.reports if r.outcome is Outcome.FAILED)
 
     def _repr_html_(self) -> str:
         return _TABLE.html(self._row(one) for one in self.reports)
@@ -129,12 +124,3 @@ class PredictionsView:
 def show_predictions(predictions: Sequence[Prediction], load: Load) -> PredictionsView:
     """Judge predictions and return them ready to be shown."""
     return PredictionsView(tuple(judge(one, load) for one in predictions))
-
-
-def print_predictions(view: PredictionsView, console: Console | None = None) -> None:
-    """Print predictions and their outcomes on the terminal."""
-    table = Table("prediction", "measured", "outcome", show_lines=True)
-    for one in view.reports:
-        head = f"{one.prediction.id}. {one.prediction.statement}"
-        table.add_row(head, one.measured, str(one.outcome))
-    (console or Console()).print(table)

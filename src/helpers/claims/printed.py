@@ -7,23 +7,25 @@ from dataclasses import dataclass
 from functools import partial
 
 from helpers.claims.correlations import RULE_EFFECT, RULE_NULL, RULE_OUTPERFORMS, Family
-from helpers.claims.types import Claim, Load, Reading
-from helpers.reported import reported_value
+from helpers.claims.types import Claim, Load, Measured, Reading, Verdict
+from helpers.page.reported import reported_value
+from helpers.statistics import mean_estimate
+
+CLOSE, NEAR = 1.0, 3.0  # percentage points of mean test accuracy
 
 
 @dataclass(frozen=True)
 class PrintedTable:
     """A table of the paper, each measure a row, beside our table of the same networks.
 
-    where: its name in the paper. key: its name in `helpers.reported`. names: our measures, each
-    with the paper's name for it. table: ours, in results/. p_format: how the paper rounds p.
+    where: its name in the paper. key: its name in `helpers.page.reported`. names: our measures,
+    each with the paper's name for it. table: ours, in results/. p_format: how the paper rounds p.
     """
 
     where: str
     key: str
     names: Mapping[str, str]
     table: str
-    chapter: str
     p_format: str = ".2g"
 
     @property
@@ -41,15 +43,15 @@ class PrintedTable:
 
     def effect(self, claim_id: str, statement: str, measure: str, where: str = "") -> Claim:
         """Claim that a measure ranks the networks as printed."""
-        read = partial(self.family.read_effect, measure=measure, reported=self.rho(measure))
+        judge = partial(self.family.judge_effect, measure=measure, reported=self.rho(measure))
         return self.claim(
-            claim_id, statement, self.printed(measure), RULE_EFFECT, read, where or self.where
+            claim_id, statement, self.printed(measure), RULE_EFFECT, judge, where or self.where
         )
 
     def null(self, claim_id: str, statement: str, measure: str) -> Claim:
         """Claim that a measure does not rank the networks."""
-        read = partial(self.family.read_null, measure=measure, reported=self.rho(measure))
-        return self.claim(claim_id, statement, self.printed(measure), RULE_NULL, read)
+        judge = partial(self.family.judge_null, measure=measure, reported=self.rho(measure))
+        return self.claim(claim_id, statement, self.printed(measure), RULE_NULL, judge)
 
     def outperforms(
         self,
@@ -65,9 +67,21 @@ class PrintedTable:
         contest: who meets whom, in words.
         """
         rule = f"{contest}, the closest rival deciding. "
-        read = partial(self.family.read_outperforms, first=first, rivals=tuple(rivals))
+        judge = partial(self.family.judge_outperforms, first=first, rivals=tuple(rivals))
         where = f"{self.where} and text"
-        return self.claim(claim_id, statement, reported, rule + RULE_OUTPERFORMS, read, where)
+        return self.claim(claim_id, statement, reported, rule + RULE_OUTPERFORMS, judge, where)
+
+    def mean_accuracy(self, claim_id: str, statement: str, stated: float) -> Claim:
+        """Claim what the text says of the networks' mean test accuracy, in percent."""
+        return self.claim(
+            claim_id,
+            statement,
+            f"{stated} %",
+            f"replicates if our mean is within {CLOSE:.0f} percentage point of the paper's; in "
+            f"part if within {NEAR:.0f}",
+            partial(judge_mean_accuracy, table=self.table, stated=stated),
+            where="text",
+        )
 
     def claim(
         self,
@@ -75,7 +89,7 @@ class PrintedTable:
         statement: str,
         reported: str,
         rule: str,
-        read: Callable[[Load], Reading],
+        judge: Callable[[Load], Reading],
         where: str = "",
     ) -> Claim:
         """Make a claim about this table."""
@@ -84,8 +98,18 @@ class PrintedTable:
             statement=statement,
             where=where or self.where,
             reported=reported,
-            chapter=self.chapter,
             tables=(self.table,),
             rule=rule,
-            read=read,
+            judge=judge,
         )
+
+
+def judge_mean_accuracy(load: Load, table: str, stated: float) -> Reading:
+    """Compare the networks' mean test accuracy, in percent, with the one the paper states."""
+    mean = mean_estimate(100 * load(table)["test_accuracy"].dropna())
+    off = abs(mean.estimate - stated)
+    verdict = Verdict.REPLICATES if off <= CLOSE else Verdict.FAILS
+    if CLOSE < off <= NEAR:
+        verdict = Verdict.PARTLY
+    measured = (Measured("mean", mean, ".1f", "%"), Measured("networks", mean.n))
+    return Reading(measured, verdict, mean)

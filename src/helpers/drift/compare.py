@@ -13,8 +13,8 @@ from helpers.drift import structure
 from helpers.drift.rule import Contrast, Judged, contrasts_of, judge, same
 from helpers.drift.structure import is_number, row_label
 from helpers.errors import UserError
-from helpers.results import Table
-from helpers.sweeps import Experiment
+from helpers.sweeps.results import Table
+from helpers.sweeps.sweep import Experiment
 
 UNITS = ("seed", "network")
 NOT_MEASURED = {*UNITS, "draw"}

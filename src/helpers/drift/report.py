@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers import experiments, results
+from helpers import experiments
 from helpers.drift.compare import Comparison, compare
 from helpers.drift.rule import BAND, FALSE_ALARMS, Judged
 from helpers.drift.verdicts import changed_verdicts
 from helpers.errors import MissingTableError, UserError
-from helpers.spotchecks import record_rerun
+from helpers.sweeps import results
+from helpers.sweeps.spotchecks import record_rerun
 
 SHOWN = 40
 RULE = f"""\
@@ -70,7 +71,7 @@ def compare_all(
             "--against"
         )
     pairs, absent = [], []
-    for name in names or experiments.EXPERIMENTS:
+    for name in names or experiments.known():
         experiment = experiments.find(name)
         try:
             table = results.read(name, published)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pandas as pd
 
-from helpers import results
-from helpers.claims.ledger import LEDGER, read_claim
 from helpers.errors import MissingTableError, UserError
+from helpers.ledger import claims_by_chapter
+from helpers.sweeps import results
 
 
 def changed_verdicts(names: set[str], against: Path, published: Path | None = None) -> list[str]:
@@ -18,19 +19,18 @@ def changed_verdicts(names: set[str], against: Path, published: Path | None = No
     is missing, is listed too.
     """
     lines = []
-    for claim in LEDGER:
+    for claim in itertools.chain.from_iterable(claims_by_chapter().values()):
         if not names & set(claim.tables):
             continue
         try:
-            before = read_claim(claim.id, lambda name: results.read(name, published).frame)
-            after = read_claim(claim.id, lambda name: _frame(name, names, against, published))
+            before = claim.read(lambda name: results.read(name, published).frame)
+            after = claim.read(lambda name: _frame(name, names, against, published))
         except (UserError, KeyError, ValueError, IndexError) as error:
             lines.append(f"`{claim.id}` cannot be read from the re-run ({str(error)[:80]})")
             continue
         if before.verdict != after.verdict:
             lines.append(
-                f"`{claim.id}`: {before.verdict} ({before.measured}) → "
-                f"{after.verdict} ({after.measured})"
+                f"`{claim.id}`: {before.verdict} ({before.text}) → {after.verdict} ({after.text})"
             )
     return lines
 

@@ -1,52 +1,47 @@
-"""The book's protocols by name, and the one call by which a chapter gets a table."""
+"""The book's protocols by name, and the one call by which a chapter gets a table.
+
+A protocol lies in the module whose name its table's name begins with: `vanishing_mnist_500` in
+`vanishing`. A module is imported when one of its tables is asked for.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
+import pkgutil
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from helpers import results, spotchecks, sweeps
 from helpers.errors import UserError
-from helpers.experiments import (
-    arithmetic,
-    factorial,
-    forecast,
-    invariance,
-    model_selection,
-    pac_bayes,
-    pair_proxy,
-    pair_proxy_theory,
-    reparameterisation,
-    rounding,
-    shared_layer,
-    theory,
-    vanishing,
-)
+from helpers.files import note_reading
 from helpers.profiles import choose_profile
-from helpers.results import Table
-from helpers.settings import spell
-from helpers.sweeps import Experiment
+from helpers.sweeps import forecast, results, spotchecks, sweep
+from helpers.sweeps.results import Table
+from helpers.sweeps.settings import spell
+from helpers.sweeps.sweep import Experiment
 
 TABLES = results.BUILD / "tables"
 
 
-def _registry() -> dict[str, Experiment]:
-    modules = (
-        *(reparameterisation, invariance, theory, arithmetic, vanishing, factorial),
-        *(model_selection, pair_proxy, pair_proxy_theory, rounding, shared_layer),
-        pac_bayes,
-    )
-    protocols: list[Experiment] = [p for module in modules for p in module.PROTOCOLS]
-    return {protocol.name: protocol for protocol in protocols}
+@cache
+def _protocols_of(module: str) -> dict[str, Experiment]:
+    found = importlib.import_module(f"{__name__}.{module}")
+    return {protocol.name: protocol for protocol in getattr(found, "PROTOCOLS", ())}
 
 
-EXPERIMENTS: dict[str, Experiment] = _registry()
+def known() -> list[str]:
+    """List every table that has a protocol, a module after the other."""
+    return [name for module in _modules() for name in _protocols_of(module)]
+
+
+def _modules() -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(__path__)]
 
 
 def find(name: str) -> Experiment:
@@ -54,9 +49,19 @@ def find(name: str) -> Experiment:
 
     Raises UserError for an unknown name.
     """
-    if name not in EXPERIMENTS:
-        raise UserError(f"unknown table '{name}'; expected one of {', '.join(EXPERIMENTS)}")
-    return EXPERIMENTS[name]
+    candidates = [m for m in _modules() if name == m or name.startswith(f"{m}_")]
+    for module in sorted(candidates, key=len, reverse=True):
+        if name in _protocols_of(module):
+            return _protocols_of(module)[name]
+    raise UserError(f"unknown table '{name}'; expected one of {', '.join(known())}")
+
+
+def protocol_state(name: str) -> str:
+    """Return a hash of a protocol's settings and of the code that computes its table."""
+    found = find(name)
+    settings = json.dumps(results.as_json(found), sort_keys=True)
+    parts = (settings, sweep.fingerprint(found), sweep.assembly_fingerprint(found))
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
 def protocol(name: str, profile: str = "laptop") -> Experiment:
@@ -65,6 +70,7 @@ def protocol(name: str, profile: str = "laptop") -> Experiment:
     Raises UserError for an unknown name or profile.
     """
     experiment = find(name)
+    note_reading("protocol", name)
     return experiment.smoke() if choose_profile(profile) == "smoke" else experiment
 
 
@@ -79,12 +85,12 @@ def changed(name: str, settings: Mapping[str, Any], profile: str = "laptop") -> 
     plain = protocol(name, profile)
     if "name" in settings:
         raise UserError("setting 'name' cannot be chosen; a changed protocol is called NAME~HASH")
-    new = sweeps.change(plain, settings)
+    new = sweep.change(plain, settings)
     if new == plain:
         return plain
     text = json.dumps(results.as_json(new), sort_keys=True)
     called = f"{name}~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    return sweeps.change(new, {"name": called})
+    return sweep.change(new, {"name": called})
 
 
 def table(name: str, profile: str = "laptop", device: str = "auto") -> Table:
@@ -95,9 +101,9 @@ def table(name: str, profile: str = "laptop", device: str = "auto") -> Table:
 
     Raises UserError for an unknown name or profile, or a published table that fails its checks.
     """
-    experiment = find(name)
     if choose_profile(profile) == "laptop":
-        return results.read(name, protocol=experiment)
+        note_reading("settings", name)
+        return results.read(name, protocol=find(name))
     return compute(name, profile, device=device, progress=False, wait=True)
 
 
@@ -127,7 +133,7 @@ def compute(
     table of the protocol so `changed`. See `sweeps.run` for the engines.
     """
     experiment, folder = changed(name, settings or {}, profile), folder_of(profile)
-    found = sweeps.run(
+    found = sweep.run(
         experiment,
         engine=engine,
         workers=workers,
@@ -183,8 +189,8 @@ def journey(
     def look(name: str) -> forecast.Left:
         experiment, folder = changed(name, settings or {}, profile), folder_of(profile)
         if profile == "smoke":
-            return forecast.Left(len(sweeps.cells_left(experiment, folder)), None)
-        return forecast.left_of(experiment, EXPERIMENTS.values(), folder)
+            return forecast.Left(len(sweep.cells_left(experiment, folder)), None)
+        return forecast.left_of(experiment, [find(each) for each in known()], folder)
 
     return forecast.Journey(names, look, workers)
 
@@ -196,8 +202,9 @@ def status() -> pd.DataFrame:
     NaN for a table that is not published.
     """
     rows = []
-    for name, experiment in EXPERIMENTS.items():
-        done, cells = sweeps.progress_of(experiment, folder_of("paper"))
+    for name in known():
+        experiment = find(name)
+        done, cells = sweep.progress_of(experiment, folder_of("paper"))
         seconds_left = float("nan")
         try:
             published = results.read(name, protocol=experiment)

@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
-from helpers.rowstore import CellResult
-from helpers.sweeps import Experiment
-from helpers.weakness import criteria
-from helpers.weakness.arithmetic import (
+from helpers.sweeps.rowstore import CellResult
+from helpers.sweeps.sweep import Experiment
+from helpers.theory import criteria
+from helpers.theory.arithmetic import (
     ANSWER_BITS,
     OPERATIONS,
     ROWS,

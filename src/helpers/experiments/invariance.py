@@ -27,14 +27,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from helpers import data, sharpness, simplicity
-from helpers import reparameterise as maps
+from helpers import data
+from helpers.measures import sharpness, simplicity
+from helpers.measures.pair_proxy import pair_proxy
+from helpers.measures.regions import activation_patterns, count_patterns, group_rows
 from helpers.networks import Stack, features
-from helpers.reparameterise import Head
-from helpers.sweeps import CellResult, Experiment
+from helpers.networks import reparameterise as maps
+from helpers.networks.reparameterise import Head
+from helpers.sweeps.sweep import CellResult, Experiment
 from helpers.training import SGD, train
-from helpers.weakness.pair_proxy import pair_proxy
-from helpers.weakness.regions import activation_patterns, count_patterns, group_rows
 
 WIDTHS = (784, 64, 8, 10)
 SGD_OF_PAPER = SGD(learning_rate=0.1, batch_size=64, max_epochs=500)

@@ -30,10 +30,10 @@ import torch
 from torch import Tensor
 
 from helpers import data
-from helpers.experiments.networks_at_scale import Measuring, estimate_trace, split_of, unseen
-from helpers.networks import Stack, accuracy, features, predictions
-from helpers.sharpness import hessian_trace
-from helpers.simplicity import (
+from helpers.experiments.row import Measuring, estimate_trace, split_of, unseen
+from helpers.measures.regions import activation_patterns, group_rows, regions
+from helpers.measures.sharpness import hessian_trace
+from helpers.measures.simplicity import (
     live_units,
     margin,
     participation_ratio,
@@ -42,9 +42,9 @@ from helpers.simplicity import (
     weight_l1_norm,
     weight_l2_norm,
 )
-from helpers.sweeps import CellResult, Experiment
+from helpers.networks import Stack, accuracy, features, predictions
+from helpers.sweeps.sweep import CellResult, Experiment
 from helpers.training import SGD, train
-from helpers.weakness.regions import activation_patterns, group_rows, regions
 
 WIDTHS = (784, 64, 16, 10)
 SGD_OF_PAPER = SGD(learning_rate=0.1, batch_size=64, max_epochs=500)

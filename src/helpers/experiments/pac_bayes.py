@@ -21,14 +21,20 @@ from typing import Any, ClassVar, Self
 from torch import Tensor
 
 from helpers import data
+from helpers.measures.pac_bayes import (
+    Bounding,
+    GaussianPosterior,
+    certify,
+    sampled_risks,
+    squared_distances,
+)
+from helpers.measures.pair_proxy import pair_proxy
+from helpers.measures.regions import activation_patterns, regions
+from helpers.measures.sharpness import hessian_trace
+from helpers.measures.simplicity import weight_l2_norm
 from helpers.networks import Stack, accuracy, features, initialise
-from helpers.pac_bayes import Bounding, GaussianPosterior, certify, sampled_risks, squared_distances
-from helpers.sharpness import hessian_trace
-from helpers.simplicity import weight_l2_norm
-from helpers.sweeps import CellResult, Experiment
+from helpers.sweeps.sweep import CellResult, Experiment
 from helpers.training import SGD, train
-from helpers.weakness.pair_proxy import pair_proxy
-from helpers.weakness.regions import activation_patterns, regions
 
 WIDTHS = (784, 64, 8, 10)
 LAST_HIDDEN = 2

@@ -21,16 +21,28 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from helpers import data
-from helpers.experiments.networks_at_scale import Measuring, estimate_trace, split_of
+from helpers.experiments.row import Measuring, estimate_trace, split_of
+from helpers.measures.pair_proxy import FEASIBLE, PairProxy, pair_proxy
+from helpers.measures.sharpness import hessian_trace
+from helpers.measures.simplicity import (
+    live_units,
+    participation_ratio,
+    weight_l1_norm,
+    weight_l2_norm,
+)
 from helpers.networks import Stack, accuracy, features
-from helpers.sharpness import hessian_trace
-from helpers.simplicity import live_units, participation_ratio, weight_l1_norm, weight_l2_norm
-from helpers.sweeps import CellResult, Experiment
+from helpers.sweeps.sweep import CellResult, Experiment
 from helpers.training import SGD, train
-from helpers.weakness.pair_proxy import FEASIBLE, PairProxy, pair_proxy
 
 WIDTHS = (784, 64, 8, 10)
 CLASSES = WIDTHS[-1]
+# Our measures, and what Tables 4 and 5 of the paper call them; the proxy's rivals among them.
+FAMILY = {
+    "hessian_trace": "hessian_trace",
+    "weight_l2_norm": "weight_norm",
+    "pair_proxy": "pair_proxy",
+}
+RIVALS = ("hessian_trace", "weight_l2_norm")
 PROBES = 100  # the paper's number; set s holds probes 100·s … 100·s + 99
 SGD_OF_PAPER = SGD(learning_rate=0.1, batch_size=64, max_epochs=500)
 AS_PAPER = Measuring(hutchinson_vectors=50)

@@ -17,19 +17,18 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from helpers.experiments.networks_at_scale import (
-    answer,
-    estimate_trace,
-    split_of,
-    train_on,
-    unseen,
-)
+from helpers.experiments.row import answer, estimate_trace, split_of, train_on, unseen
 from helpers.experiments.vanishing import Network, Vanishing, paper_protocol
+from helpers.measures.sharpness import (
+    TraceTerms,
+    hessian_trace,
+    hessian_trace_terms,
+    trace_under_scaling,
+)
+from helpers.measures.simplicity import weight_l2_norm
 from helpers.networks import Stack, accuracy, logits
-from helpers.reparameterise import scale_layers
-from helpers.sharpness import TraceTerms, hessian_trace, hessian_trace_terms, trace_under_scaling
-from helpers.simplicity import weight_l2_norm
-from helpers.sweeps import CellResult, Experiment
+from helpers.networks.reparameterise import scale_layers
+from helpers.sweeps.sweep import CellResult, Experiment
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import ClassVar
 import torch
 
 from helpers.experiments import pair_proxy
-from helpers.experiments.networks_at_scale import split_of
 from helpers.experiments.pair_proxy import Network
-from helpers.sweeps import CellResult, Experiment
+from helpers.experiments.row import split_of
+from helpers.sweeps.sweep import CellResult, Experiment
 from helpers.training import train
 
 

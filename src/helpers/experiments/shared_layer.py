@@ -16,12 +16,12 @@ import numpy as np
 import torch
 
 from helpers.experiments.model_selection import SGD_OF_PAPER, WIDTHS
-from helpers.experiments.networks_at_scale import split_of
+from helpers.experiments.row import split_of
+from helpers.measures.regions import activation_patterns, group_rows
+from helpers.measures.shared_layer import Lesson, labels_before_breaking
 from helpers.networks import features
-from helpers.sweeps import CellResult, Experiment
+from helpers.sweeps.sweep import CellResult, Experiment
 from helpers.training import SGD, train
-from helpers.weakness.regions import activation_patterns, group_rows
-from helpers.weakness.shared_layer import Lesson, labels_before_breaking
 
 LAYER = len(WIDTHS) - 2
 

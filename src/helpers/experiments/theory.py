@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar, Self
 
-from helpers.rowstore import CellResult
-from helpers.sweeps import Experiment
-from helpers.weakness.bet_checks import BET_CHECKS
-from helpers.weakness.checks import FINITE_CHECKS, Finding
-from helpers.weakness.measure_checks import MEASURE_CHECKS
+from helpers.sweeps.rowstore import CellResult
+from helpers.sweeps.sweep import Experiment
+from helpers.theory.checks.bets import BET_CHECKS
+from helpers.theory.checks.finite import FINITE_CHECKS, Finding
+from helpers.theory.checks.measures import MEASURE_CHECKS
 
 CHECKS: Mapping[str, Callable[[bool], Finding]] = MappingProxyType(
     {**FINITE_CHECKS, **BET_CHECKS, **MEASURE_CHECKS}

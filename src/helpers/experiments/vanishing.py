@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from helpers.experiments.networks_at_scale import (
+from helpers.experiments.row import (
     AS_PAPER,
     Measuring,
     agreement,
@@ -24,7 +24,7 @@ from helpers.experiments.networks_at_scale import (
     train_on,
     unseen,
 )
-from helpers.sweeps import CellResult, Experiment
+from helpers.sweeps.sweep import CellResult, Experiment
 from helpers.training import SGD
 
 

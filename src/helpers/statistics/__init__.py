@@ -1,17 +1,23 @@
 """Correlations with intervals, tests that compare them, and how much a correlation could show."""
 
-from .comparison import Comparison, compare_spearman, meng_z, steiger_z, williams_t
-from .correlation import partial_spearman, spearman, spearman_within
-from .estimate import Estimate
-from .family import correlation_family, partial_family
-from .groups import GroupSplit, separation_alone, split_by_group
-from .power import (
+from helpers.statistics.comparison import (
+    Comparison,
+    compare_spearman,
+    meng_z,
+    steiger_z,
+    williams_t,
+)
+from helpers.statistics.correlation import partial_spearman, spearman, spearman_within
+from helpers.statistics.estimate import Estimate, mean_estimate
+from helpers.statistics.family import correlation_family, partial_family
+from helpers.statistics.groups import GroupSplit, separation_alone, split_by_group
+from helpers.statistics.power import (
     power_of_comparison,
     power_of_correlation,
     sample_size_for_comparison,
     sample_size_for_correlation,
 )
-from .reliability import (
+from helpers.statistics.reliability import (
     NoiseCeiling,
     noise_ceiling,
     noise_ceiling_from_accuracy,
@@ -19,7 +25,7 @@ from .reliability import (
     noise_ceiling_from_mean_disagreement,
     spearman_ceiling,
 )
-from .testing import (
+from helpers.statistics.testing import (
     benjamini_hochberg,
     bootstrap_difference,
     holm,
@@ -38,6 +44,7 @@ __all__ = [
     "compare_spearman",
     "correlation_family",
     "holm",
+    "mean_estimate",
     "meng_z",
     "noise_ceiling",
     "noise_ceiling_from_accuracy",

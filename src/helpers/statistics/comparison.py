@@ -14,10 +14,15 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from ..errors import UserError
-from .correlation import RESAMPLES, fisher_interval
-from .estimate import Estimate, as_column, check_level
-from .resampling import bca_interval, bootstrap_counts, jackknife_counts, rank_correlations
+from helpers.errors import UserError
+from helpers.statistics.correlation import RESAMPLES, fisher_interval
+from helpers.statistics.estimate import Estimate, as_column, check_level
+from helpers.statistics.resampling import (
+    bca_interval,
+    bootstrap_counts,
+    jackknife_counts,
+    rank_correlations,
+)
 
 
 @dataclass(frozen=True)

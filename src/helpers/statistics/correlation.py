@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from ..errors import UserError
-from .estimate import Estimate, as_column, check_level
-from .resampling import bca_interval, bootstrap_counts, jackknife_counts, rank_correlations
+from helpers.errors import UserError
+from helpers.statistics.estimate import Estimate, as_column, check_level
+from helpers.statistics.resampling import (
+    bca_interval,
+    bootstrap_counts,
+    jackknife_counts,
+    rank_correlations,
+)
 
 RESAMPLES = 9_999
 _EXACT_UP_TO = 7  # 7! = 5,040 permutations: all of them

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
+from helpers.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,47 @@ class Estimate:
     statistic: float = float("nan")
     level: float = 0.95
 
+    def above(self, value: float) -> bool:
+        """Tell whether the whole interval lies above a value."""
+        return self.low > value
+
+    def below(self, value: float) -> bool:
+        """Tell whether the whole interval lies below a value."""
+        return self.high < value
+
+    def covers(self, value: float) -> bool:
+        """Tell whether the interval contains a value."""
+        return self.low <= value <= self.high
+
+    def times(self, factor: float) -> Estimate:
+        """Return the estimate in other units, such as points for shares; p stays."""
+        low, high = sorted((factor * self.low, factor * self.high))
+        return replace(self, estimate=factor * self.estimate, low=low, high=high)
+
+    def exp(self) -> Estimate:
+        """Return a difference of logarithms as a ratio; p stays."""
+        estimate, low, high = (math.exp(x) for x in (self.estimate, self.low, self.high))
+        return replace(self, estimate=estimate, low=low, high=high)
+
+    def __format__(self, spec: str) -> str:
+        """Print the estimate with its interval, '+0.25 [−0.01, +0.51]', each number by `spec`."""
+        if not math.isfinite(self.estimate):
+            return "–"
+        numbers = (format(x, spec or "+.2f") for x in (self.estimate, self.low, self.high))
+        centre, low, high = (text.replace("-", "−") for text in numbers)
+        return f"{centre} [{low}, {high}]"
+
     def __str__(self) -> str:
         interval = f"[{self.low:+.3f}, {self.high:+.3f}]"
         return f"{self.estimate:+.3f} {interval}, p = {self.p:.3g}, n = {self.n} ({self.method})"
+
+
+def mean_estimate(values: Any) -> Estimate:
+    """Estimate a mean with its normal 95 % interval, from values (n,)."""
+    column = as_column(values, "values")
+    mean, reach = column.mean(), 1.96 * column.std(ddof=1) / math.sqrt(len(column))
+    ends = float(mean - reach), float(mean + reach)
+    return Estimate(float(mean), *ends, float("nan"), len(column), "mean, normal interval")
 
 
 def as_column(values: Any, name: str, n: int | None = None) -> np.ndarray:

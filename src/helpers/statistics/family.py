@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from .correlation import RESAMPLES, partial_spearman, spearman
-from .testing import benjamini_hochberg, holm
+from helpers.statistics.correlation import RESAMPLES, partial_spearman, spearman
+from helpers.statistics.testing import benjamini_hochberg, holm
 
 
 def correlation_family(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from ..errors import UserError
-from .estimate import as_column
+from helpers.errors import UserError
+from helpers.statistics.estimate import as_column
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import math
 
 from scipy import stats
 
-from ..errors import UserError
-from .comparison import steiger_z
+from helpers.errors import UserError
+from helpers.statistics.comparison import steiger_z
 
 
 def power_of_correlation(rho: float, n: int, *, alpha: float = 0.05) -> float:

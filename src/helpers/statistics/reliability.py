@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from ..errors import UserError
-from .estimate import Estimate, as_column, check_level
+from helpers.errors import UserError
+from helpers.statistics.estimate import Estimate, as_column, check_level
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
-from .estimate import Estimate, as_column, check_level
+from helpers.statistics.estimate import Estimate, as_column, check_level
 
 
 def holm(p: Any) -> np.ndarray:

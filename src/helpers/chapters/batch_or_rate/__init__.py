@@ -1,0 +1,1 @@
+"""The chapter “Batch size or learning rate?”: book/batch-or-rate.ipynb."""

@@ -1,0 +1,1 @@
+"""The chapter “Fashion-MNIST”: book/fashion-mnist.ipynb."""

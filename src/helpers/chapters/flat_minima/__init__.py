@@ -1,0 +1,1 @@
+"""The chapter “Flat minima: the orthodoxy”: book/flat-minima.ipynb."""

@@ -1,0 +1,1 @@
+"""The chapter “What moves and what stays put”: book/invariance.ipynb."""

@@ -1,0 +1,1 @@
+"""The chapter “The pair proxy”: book/pair-proxy.ipynb."""

@@ -1,0 +1,1 @@
+"""The chapter “The reparameterisation argument”: book/reparameterisation.ipynb."""

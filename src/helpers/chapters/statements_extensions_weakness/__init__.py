@@ -1,0 +1,1 @@
+"""The chapter “Statements, extensions, weakness”: book/statements-extensions-weakness.ipynb."""

@@ -1,0 +1,1 @@
+"""The chapter “The vanishing advantage”: book/vanishing.ipynb."""

@@ -1,0 +1,1 @@
+"""The chapter “Weakest, not shortest: binary arithmetic again”: book/weakest-not-shortest.ipynb."""

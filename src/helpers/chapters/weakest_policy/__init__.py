@@ -1,0 +1,1 @@
+"""The chapter “Why the weakest policy is the best bet”: book/weakest-policy.ipynb."""

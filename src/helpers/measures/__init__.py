@@ -1,0 +1,1 @@
+"""Measures of trained networks: a Stack in, one number a network out."""

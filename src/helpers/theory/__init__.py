@@ -1,0 +1,1 @@
+"""The theory: finite languages, tasks, demands, and binary arithmetic."""

@@ -1,0 +1,1 @@
+"""Exhaustive searches for counterexamples to what the theory states."""

@@ -1,1 +1,0 @@
-"""Weakness: how much room a learned statement leaves for what has not been seen."""
