@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from helpers import networks
 from helpers.errors import UserError
-from helpers.training import SGD, Trained, kernels, train, train_reference
+from helpers.training import SGD, Trained, cpu, kernels, train, train_reference
 from helpers.training.cpu import train_on_cpu
 from helpers.training.stack import train_in_chunks, train_stack
 
@@ -197,17 +197,11 @@ def test_nan_is_divergence_even_where_argmax_would_call_it_right():
     x, y = IMAGES[zeros].float(), LABELS[zeros]
     nan = networks.initialise(WIDTHS, [0])
     nan.weights[1][0, 0, 0] = float("nan")
-    weights = tuple(w[0].T.contiguous().numpy() for w in nan.weights)
-    biases = tuple(b[0].numpy() for b in nan.biases)
-    weights = (
-        np.pad(weights[0], ((0, 0), (0, 32))),
-        np.pad(weights[1], ((0, 32), (0, 0))),
-        *weights[2:],
-    )
-    biases = (np.pad(biases[0], (0, 32)), *biases[1:])
-    rows = kernels.sparse_rows(x.numpy(), np.arange(64, dtype=np.uint32))
-    space = kernels.workspace(weights, biases, rows, 64)
-    _, loss = kernels.evaluate(weights, biases, rows, y.numpy(), space, False)
+    everywhere = torch.arange(64)
+    packed = cpu.pack(nan, everywhere)
+    rows = kernels.sparse_rows(x.numpy(), everywhere.numpy())
+    space = kernels.workspace(packed, rows, 64)
+    _, loss = kernels.evaluate(packed, rows, y.numpy(), space, False)
     assert np.isnan(loss)
 
 
