@@ -68,8 +68,28 @@ def _gather_add(lanes: int, going_on: bool) -> Callable[..., None]:
     return gather_add
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def fetch(typing, values, begin, end):  # type: ignore[no-untyped-def]
+    """Ask for values[begin:end] to be brought near the core: a hint, which changes no value."""
+
+    def code(context, builder, sig, arguments):  # type: ignore[no-untyped-def]
+        array = context.make_array(sig.args[0])(context, builder, arguments[0])
+        step = arguments[1].type(LINE // (values.dtype.bitwidth // 8))
+        integer, byte = ir.IntType(32), ir.IntType(8).as_pointer()
+        signature = ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer])
+        hint = builder.module.declare_intrinsic("llvm.prefetch", [byte], signature)
+        with cgutils.for_range_slice(builder, arguments[1], arguments[2], step) as (k, _):
+            here = builder.bitcast(builder.gep(array.data, [k]), byte)
+            # To read, into the second level of caches, as data.
+            builder.call(hint, [here, integer(0), integer(2), integer(1)])
+        return context.get_dummy_value()
+
+    return types.void(values, types.intp, types.intp), code
+
+
+# Bytes that come from memory together.
+LINE = 64
 # The first hidden layer is padded to a multiple of LANES.
 LANES = 64
 gather_add: Any = _gather_add(LANES, going_on=False)
 gather_on: Any = _gather_add(LANES, going_on=True)
-gather_on_wide: Any = _gather_add(2 * LANES, going_on=True)

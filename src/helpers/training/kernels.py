@@ -1,8 +1,8 @@
 """One ReLU network trained in a core's cache: compiled epochs of plain SGD, backward by hand.
 
-Images are mostly zeros, and so is what a ReLU lets through: both are multiplied at their non-zero
-entries only. A zero adds an exact zero to the logits and to the gradient, so what is left out
-changes nothing; every sum is taken in the order of its terms, as a dense product takes it.
+Images are mostly zeros, so they are held as compressed sparse rows and the first layer, where four
+fifths of the arithmetic is, is multiplied at the non-zero pixels only. A zero pixel adds an exact
+zero to the logits and to the gradient, so what is left out changes nothing but the order of sums.
 
 Weights are transposed here, (d_{l-1}, d_l), so that a pixel's weights lie side by side; those of
 the first layer are cut into strips of LANES units, (strips, pixels, LANES), of which the rows in
@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from helpers.training.gather import LANES, gather_add, gather_on, gather_on_wide
+from helpers.training.gather import LANES, fetch, gather_add, gather_on
 
 # Points that go through the network together: their activations and the weights share the cache.
 BLOCK = 128
@@ -48,14 +48,14 @@ class SparseRows(NamedTuple):
     table: Array
 
 
-class Entries(NamedTuple):
-    """Hold the non-zero entries of a block of points, row by row and again column by column."""
+class Pixels(NamedTuple):
+    """Hold the non-zero pixels of a block of points, point by point and again pixel by pixel."""
 
     starts: Array  # (BLOCK, tiles + 1) int64, as in SparseRows
     columns: Array
     values: Array
-    column_starts: Array  # (columns + 1,) int64
-    points: Array  # uint8, ascending in each column
+    column_starts: Array  # (pixels + 1,) int64
+    points: Array  # uint8, ascending at each pixel
     scaled: Array  # the values again, times a factor
 
 
@@ -67,8 +67,7 @@ class Workspace(NamedTuple):
     strips: Array  # (strips, BLOCK, LANES): the first of the deltas again
     gradients: tuple[Array, ...]  # (d_{l-1}, d_l): of one block, from the second layer on
     step: Parameters  # summed over the blocks of a large batch
-    pixels: Entries
-    active: tuple[Entries, ...]  # of the hidden layers
+    pixels: Pixels
 
 
 @njit(nogil=True, cache=True)
@@ -129,16 +128,6 @@ def workspace(net: Parameters, rows: SparseRows, batch_size: int) -> Workspace:
     fullest = int(np.sort(rows.starts[:, -1] - rows.starts[:, 0])[-block:].sum())
     large = batch_size > block
 
-    def entries(width: int, most: int, tiles: int, columns: np.dtype[Any]) -> Entries:
-        return Entries(
-            np.zeros((block, tiles + 1), np.int64),
-            np.empty(most, columns),
-            np.empty(most, dtype),
-            np.zeros(width + 1, np.int64),
-            np.empty(most, np.uint8),
-            np.empty(most, dtype),
-        )
-
     def steps(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         return tuple(aligned(a.shape if large else (1,) * a.ndim, dtype) for a in arrays)
 
@@ -148,75 +137,65 @@ def workspace(net: Parameters, rows: SparseRows, batch_size: int) -> Workspace:
         strips=aligned((first.shape[0], block, LANES), dtype),
         gradients=tuple(aligned(w.shape, dtype) for w in weights),
         step=Parameters(steps((first,))[0], steps(weights), steps(biases)),
-        pixels=entries(first.shape[1], fullest, rows.starts.shape[1] - 1, rows.columns.dtype),
-        active=tuple(
-            # One more than there are: the place after the last entry is written to.
-            entries(b.size, block * b.size + 1, 1, np.dtype(np.uint32))
-            for b in biases[:-1]
+        pixels=Pixels(
+            np.zeros((block, rows.starts.shape[1]), np.int64),
+            np.empty(fullest, rows.columns.dtype),
+            np.empty(fullest, dtype),
+            np.zeros(first.shape[1] + 1, np.int64),
+            np.empty(fullest, np.uint8),
+            np.empty(fullest, dtype),
         ),
     )
 
 
 @njit(nogil=True, cache=True)
 def _pick(rows, order, pixels):  # type: ignore[no-untyped-def]
-    """Fill the rows of `pixels` with the points `order`."""
+    """Copy the points `order`, point by point, and count in column_starts how many light a pixel.
+
+    Points are drawn in a random order from more rows than a cache holds; once copied they stay near.
+    """
+    columns, values, counts = pixels.columns, pixels.values, pixels.column_starts
     tiles = rows.starts.shape[1] - 1
-    filled = 0
+    counts[:] = 0
+    filled = np.uint64(0)
+    for i in range(order.shape[0]):
+        begin, end = np.uint64(rows.starts[order[i], 0]), np.uint64(rows.starts[order[i], tiles])
+        for t in range(tiles + 1):
+            pixels.starts[i, t] = filled + np.uint64(rows.starts[order[i], t]) - begin
+        for k in range(begin, end):
+            column = rows.columns[k]
+            columns[filled] = column
+            counts[column] += 1
+            values[filled] = rows.table[rows.codes[k]]
+            filled += np.uint64(1)
+
+
+@njit(nogil=True, cache=True)
+def _fetch_ahead(rows, order):  # type: ignore[no-untyped-def]
+    """Ask for the points `order`, which are picked next, while those before them are at work."""
+    tiles = rows.starts.shape[1] - 1
     for i in range(order.shape[0]):
         begin, end = rows.starts[order[i], 0], rows.starts[order[i], tiles]
-        for t in range(tiles + 1):
-            pixels.starts[i, t] = filled + rows.starts[order[i], t] - begin
-        for k in range(end - begin):
-            pixels.columns[filled + k] = rows.columns[begin + k]
-            pixels.values[filled + k] = rows.table[rows.codes[begin + k]]
-        filled += end - begin
+        fetch(rows.columns, begin, end)
+        fetch(rows.codes, begin, end)
 
 
 @njit(nogil=True, cache=True)
-def _pick_active(layer, active):  # type: ignore[no-untyped-def]
-    """Fill the rows of `active` with the non-zero entries of a layer's activations."""
-    columns, values = active.columns, active.values
-    filled = np.uint64(0)
-    for i in range(layer.shape[0]):
-        active.starts[i, 0] = filled
-        for h in range(layer.shape[1]):
-            # Written without a branch: which units are active cannot be guessed.
-            columns[filled], values[filled] = h, layer[i, h]
-            filled += np.uint64(layer[i, h] != 0)
-        active.starts[i, 1] = filled
-
-
-@njit(nogil=True, cache=True)
-def _sort_by_column(entries, points, scale):  # type: ignore[no-untyped-def]
-    """Sort the first rows of the entries by column (a counting sort), times `scale`."""
-    starts, columns, values = entries.column_starts, entries.columns, entries.values
-    end = entries.starts[points - 1, entries.starts.shape[1] - 1]
-    starts[:] = 0
-    for k in range(end):
-        starts[columns[k]] += 1
+def _sort_by_column(pixels, points, scale):  # type: ignore[no-untyped-def]
+    """Sort the pixels picked by column (a counting sort, counted before), times `scale`."""
+    starts, columns, values = pixels.column_starts, pixels.columns, pixels.values
     total = 0
     for j in range(starts.shape[0]):
         total += starts[j]
         starts[j] = total
+    last = pixels.starts.shape[1] - 1
     for i in range(points - 1, -1, -1):
-        for k in range(entries.starts[i, 0], entries.starts[i, entries.starts.shape[1] - 1]):
+        for k in range(np.uint64(pixels.starts[i, 0]), np.uint64(pixels.starts[i, last])):
             column = columns[k]
             place = np.uint64(starts[column] - 1)
             starts[column] = place
-            entries.points[place] = i
-            entries.scaled[place] = scale * values[k]
-
-
-@njit(nogil=True, cache=True)
-def _add_rows(table, rows, factors, begin, end, i, out):  # type: ignore[no-untyped-def]
-    """Go on with the sum over k in [begin, end) of factors[k] table[rows[k]] in out[i]."""
-    width = out.shape[1]
-    if width % (2 * LANES) == 0:
-        for h in range(0, width, 2 * LANES):
-            gather_on_wide(out, i * width + h, table, h, rows, factors, begin, end)
-    else:
-        for h in range(0, width, LANES):
-            gather_on(out, i * width + h, table, h, rows, factors, begin, end)
+            pixels.points[place] = i
+            pixels.scaled[place] = scale * values[k]
 
 
 @njit(nogil=True, cache=True)
@@ -241,16 +220,7 @@ def _forward(net, points, space):  # type: ignore[no-untyped-def]
         if layer == 0:
             _first_layer(net.first, space.pixels, out)
         else:
-            below, active = space.layers[layer - 1][:points], space.active[layer - 1]
-            table = net.weights[layer - 1]
-            if out.shape[1] % LANES == 0:
-                _pick_active(below, active)
-                out[:] = 0
-                for i in range(points):
-                    begin, end = active.starts[i, 0], active.starts[i, 1]
-                    _add_rows(table, active.columns, active.values, begin, end, i, out)
-            else:
-                np.dot(below, table, out)
+            np.dot(space.layers[layer - 1][:points], net.weights[layer - 1], out)
         rectify = layer < len(net.biases) - 1
         for i in range(points):
             for h in range(bias.shape[0]):
@@ -290,19 +260,6 @@ def _first_gradient(pixels, delta, rate, strips, to_first):  # type: ignore[no-u
 
 
 @njit(nogil=True, cache=True)
-def _gradient(below, delta, active, gradient):  # type: ignore[no-untyped-def]
-    """Write the product of the activations below, transposed, and the deltas above them."""
-    if delta.shape[1] % LANES == 0:
-        _sort_by_column(active, below.shape[0], below.dtype.type(1))
-        gradient[:] = 0
-        for j in range(gradient.shape[0]):
-            begin, end = active.column_starts[j], active.column_starts[j + 1]
-            _add_rows(delta, active.points, active.scaled, begin, end, j, gradient)
-    else:
-        np.dot(below.T, delta, gradient)
-
-
-@njit(nogil=True, cache=True)
 def _backward(net, points, rate, space, target):  # type: ignore[no-untyped-def]
     """Subtract rate times the block's gradient from the target; the last delta is filled."""
     for layer in range(len(net.biases) - 1, -1, -1):
@@ -315,7 +272,7 @@ def _backward(net, points, rate, space, target):  # type: ignore[no-untyped-def]
                 for h in range(lower.shape[1]):
                     lower[i, h] = lower[i, h] if below[i, h] > 0 else 0
             gradient, moved = space.gradients[layer - 1], target.weights[layer - 1]
-            _gradient(below, delta, space.active[layer - 1], gradient)
+            np.dot(below.T, delta, gradient)
             for j in range(moved.shape[0]):
                 for h in range(moved.shape[1]):
                     moved[j, h] -= rate * gradient[j, h]
@@ -350,6 +307,7 @@ def train_epoch(net, rows, labels, order, batch_size, rate, space):  # type: ign
         for b in range(blocks):
             block = batch[b * points // blocks : (b + 1) * points // blocks]
             _pick(rows, block, space.pixels)
+            _fetch_ahead(rows, order[start + (b + 1) * points // blocks :][: len(block)])
             _forward(net, len(block), space)
             _loss_gradient(labels, block, 1 / points, space.layers[-1], space.deltas[-1])
             _backward(net, len(block), rate, space, target)
