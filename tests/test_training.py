@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from helpers import networks
 from helpers.errors import UserError
-from helpers.training import SGD, Trained, cpu, kernels, train, train_reference
+from helpers.training import SGD, Prepared, Trained, cpu, kernels, train, train_reference
 from helpers.training.cpu import train_on_cpu
 from helpers.training.stack import train_in_chunks, train_stack
 
@@ -27,7 +27,11 @@ BOTH = pytest.mark.parametrize("way", ["cpu", "stack"])
 
 def run(way, widths, seeds, images, labels, sgd):
     """Train by one of the two fast ways, in the dtype of the images."""
-    return {"cpu": train_on_cpu, "stack": train_stack}[way](widths, seeds, images, labels, sgd)
+    return {"cpu": on_cpu, "stack": train_stack}[way](widths, seeds, images, labels, sgd)
+
+
+def on_cpu(widths, seeds, images, labels, sgd):
+    return train_on_cpu(widths, seeds, Prepared(images), labels, sgd)
 
 
 def reference(widths, seeds, images, labels, sgd):
@@ -158,7 +162,7 @@ def test_a_pixel_that_is_always_zero_keeps_the_weights_it_was_drawn_with(way):
 
 def test_dropping_zero_pixels_is_training_without_them():
     live = (FIRST[0] != 0).any(dim=0)
-    wide = train_on_cpu(WIDTHS, [2], *FIRST, MEMORISE)
+    wide = on_cpu(WIDTHS, [2], *FIRST, MEMORISE)
     # The same network on the live pixels only, started from the same weights by hand.
     net, generator = networks.initialise_one(WIDTHS, 2)
     weights = [w[0].double() for w in net.weights]
@@ -222,11 +226,11 @@ def test_a_target_loss_replaces_the_stop_at_memorisation(way, plain64):
 
 
 def test_the_stop_is_the_first_check_with_all_points_right(plain64):
-    ours = train_on_cpu(WIDTHS, [0], *FIRST, MEMORISE)
+    ours = on_cpu(WIDTHS, [0], *FIRST, MEMORISE)
     stop = int(ours.epochs)
     assert stop % 10 == 0
     earlier = dataclasses.replace(MEMORISE, max_epochs=stop - 10)
-    assert not train_on_cpu(WIDTHS, [0], *FIRST, earlier).memorised
+    assert not on_cpu(WIDTHS, [0], *FIRST, earlier).memorised
 
 
 @BOTH

@@ -13,13 +13,14 @@ from torch import Tensor
 from helpers.networks import Stack, initialise_one
 from helpers.training import kernels
 from helpers.training.gather import LANES
+from helpers.training.prepared import Prepared
 from helpers.training.protocol import SGD, Outcome, Trained, finished
 
 
 def train_on_cpu(
     widths: Sequence[int],
     seeds: Sequence[int],
-    images: Tensor,
+    images: Prepared,
     labels: Tensor,
     sgd: SGD,
     *,
@@ -32,12 +33,11 @@ def train_on_cpu(
     are held once. Pixels that are zero in every image get no gradient; they are left out, and
     their weights stay as drawn.
     """
-    live = torch.nonzero((images != 0).any(dim=0)).flatten()
-    rows = kernels.sparse_rows(images.numpy(), live.numpy())
+    live, rows = images.live, images.rows
 
     def train_one(seed: int) -> Trained:
         drawn, generator = initialise_one(widths, seed)
-        drawn = drawn.to(images.dtype)
+        drawn = drawn.to(images.images.dtype)
         net = pack(drawn, live)
         outcome = _train(net, rows, labels.numpy(), generator, sgd, advance)
         return outcome.with_stack(unpack(net, drawn, live))

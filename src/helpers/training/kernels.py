@@ -71,7 +71,17 @@ class Workspace(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
-def nonzeros(images, place, tiles):  # type: ignore[no-untyped-def]
+def lit(images):  # type: ignore[no-untyped-def]
+    """Say of each pixel whether it is not zero in some of the (n, d) images."""
+    found = np.zeros(images.shape[1], np.bool_)
+    for i in range(images.shape[0]):
+        for j in range(images.shape[1]):
+            found[j] |= images[i, j] != 0
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _nonzeros(images, place, tiles):  # type: ignore[no-untyped-def]
     """Return starts, columns and values of the non-zero pixels; pixel j has column place[j]."""
     total = 0
     for i in range(images.shape[0]):
@@ -94,20 +104,36 @@ def nonzeros(images, place, tiles):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def encode(values, table, codes):  # type: ignore[no-untyped-def]
-    """Fill codes with the places of the values in the sorted table."""
+def _encode(values, bits, codes, table):  # type: ignore[no-untyped-def]
+    """Fill codes and table so that values are table[codes]; say whether they fit the table.
+
+    `bits` are the values as unsigned integers, by which they are hashed.
+    """
+    slots = np.full(1 << 10, -1, np.int64)  # places in the table
+    used = 0
     for k in range(values.shape[0]):
-        codes[k] = np.searchsorted(table, values[k])
+        slot = (np.uint64(bits[k]) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(54)
+        while slots[slot] >= 0 and table[slots[slot]] != values[k]:
+            slot = (slot + np.uint64(1)) % np.uint64(slots.shape[0])
+        if slots[slot] < 0:
+            if used == table.shape[0]:
+                return False
+            slots[slot], table[used] = used, values[k]
+            used += 1
+        codes[k] = slots[slot]
+    return True
 
 
 def sparse_rows(images: Array, live: Array) -> SparseRows:
     """Return the non-zero pixels of (n, d) images; the j-th of the live pixels becomes column j."""
     place = np.zeros(images.shape[1], np.min_scalar_type(max(len(live), TILE)))
     place[live] = np.arange(len(live))
-    starts, columns, values = nonzeros(images, place, -(-len(live) // TILE))
-    table = np.unique(values)
-    codes = np.empty(len(values), np.min_scalar_type(max(len(table) - 1, 0)))
-    encode(values, table, codes)
+    starts, columns, values = _nonzeros(images, place, -(-len(live) // TILE))
+    codes, table = np.empty(len(values), np.uint8), np.empty(256, images.dtype)
+    if not _encode(values, values.view(f"u{values.itemsize}"), codes, table):
+        # More than 256 different values: not the pixels of a picture of 8 bits.
+        table, places = np.unique(values, return_inverse=True)
+        codes = places.astype(np.min_scalar_type(len(table)))
     return SparseRows(starts, columns, codes, table)
 
 
