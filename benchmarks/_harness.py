@@ -30,7 +30,6 @@ class Ratio:
         """Return the ratio of the medians."""
         return self.slow / self.fast
 
-
     def times(self, unit: float) -> dict[str, float | str]:
         """Return columns for a table: medians and ranges of both ways, and the ratio."""
         return {

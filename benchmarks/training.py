@@ -1,20 +1,26 @@
 """Time training against the plain PyTorch loop, one core, and compare where the two stop.
 
-    python benchmarks/training.py [--quick]
+    python benchmarks/training.py [--quick] [--device cuda]
 
-Real MNIST from the book's cache (fetched if need be).
+Real MNIST from the book's cache (fetched if need be). With --device cuda (or DEVICE=cuda in the
+environment): a stack of 25 networks on a GPU against the plain loop on the same GPU, wall time.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import time
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
-from _harness import compare, pin_to_one_core, save, seconds, sgemm_peak, show
+from _harness import Ratio, compare, pin_to_one_core, save, seconds, sgemm_peak, show
 
 from helpers import data
+from helpers.device import choose_device
+from helpers.errors import UserError
 from helpers.training import SGD, Prepared, Trained, train, train_reference
 
 NARROW, WIDE = (784, 64, 8, 10), (784, 256, 128, 10)
@@ -26,6 +32,7 @@ TIMED = (
     (WIDE, 60000, 64, 0.01, 10),
     (WIDE, 12000, 4096, 0.5, 20),
 )
+NETWORKS = 25  # trained at once on a GPU
 STOPS = ((NARROW, 250, 0.1), (WIDE, 500, 0.05))
 
 
@@ -73,6 +80,46 @@ def time_steps(dataset: data.Dataset, peak: float, repeats: int) -> list[dict[st
     return rows
 
 
+def time_stacks(dataset: data.Dataset, repeats: int) -> list[dict[str, object]]:
+    """Compare wall time a network-step on a GPU: the stack against one plain loop."""
+    rows = []
+    for widths, n, batch, rate, epochs in TIMED:
+        split = data.split(dataset, n)
+        x, y = split.train_images.cuda(), split.train_labels.cuda()
+        sgd = SGD(rate, batch, epochs, check_every=epochs, target_loss=0.0)
+        steps = epochs * -(-n // batch)
+
+        def plain() -> None:
+            train_reference(widths, 0, x, y, sgd)  # noqa: B023
+            torch.cuda.synchronize()
+
+        def ours() -> None:
+            train(widths, range(NETWORKS), x, y, sgd, device="cuda")  # noqa: B023
+            torch.cuda.synchronize()
+
+        plain(), ours()
+        runs = [(wall(plain) / steps, wall(ours) / steps / NETWORKS) for _ in range(repeats)]
+        slow, fast = zip(*runs, strict=True)
+        result = Ratio("stack", statistics.median(slow), statistics.median(fast), slow, fast)
+        rows.append(
+            {
+                "network": "-".join(map(str, widths)),
+                "n": n,
+                "batch": batch,
+                "networks": NETWORKS,
+                **result.times(1e6),
+            }
+        )
+    return rows
+
+
+def wall(work: Callable[[], None]) -> float:
+    """Return the seconds by the clock that one call takes: a GPU's are not the processor's."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
 def compare_stops(dataset: data.Dataset, seeds: range) -> list[dict[str, object]]:
     """Train both ways to the stop in float32 and compare epochs and parameters."""
     rows = []
@@ -105,7 +152,18 @@ def compare_stops(dataset: data.Dataset, seeds: range) -> list[dict[str, object]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one repeat, three seeds")
-    quick = parser.parse_args().quick
+    parser.add_argument("--device", choices=("cpu", "cuda"), default=os.environ.get("DEVICE"))
+    chosen = parser.parse_args()
+    quick = chosen.quick
+    if chosen.device == "cuda":
+        try:
+            choose_device("cuda")
+        except UserError as error:
+            raise SystemExit(f"nothing timed: {error}") from None
+        found = time_stacks(data.load("mnist"), 1 if quick else 5)
+        show(f"{torch.cuda.get_device_name()}, float32, µs a network-step", found)
+        print("saved to", save("training_cuda", found, gpu=torch.cuda.get_device_name()))
+        return
     pin_to_one_core()
     dataset = data.load("mnist")
     peak = sgemm_peak()

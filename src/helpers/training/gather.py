@@ -68,8 +68,8 @@ def _gather_add(lanes: int, going_on: bool) -> Callable[..., None]:
     return gather_add
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def fetch(typing, values, begin, end):  # type: ignore[no-untyped-def]
+@intrinsic
+def _fetch(typing, values, begin, end):  # type: ignore[no-untyped-def]
     """Ask for values[begin:end] to be brought near the core: a hint, which changes no value."""
 
     def code(context, builder, sig, arguments):  # type: ignore[no-untyped-def]
@@ -91,5 +91,6 @@ def fetch(typing, values, begin, end):  # type: ignore[no-untyped-def]
 LINE = 64
 # The first hidden layer is padded to a multiple of LANES.
 LANES = 64
+fetch: Any = _fetch
 gather_add: Any = _gather_add(LANES, going_on=False)
 gather_on: Any = _gather_add(LANES, going_on=True)

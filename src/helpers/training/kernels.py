@@ -176,9 +176,9 @@ def workspace(net: Parameters, rows: SparseRows, batch_size: int) -> Workspace:
 
 @njit(nogil=True, cache=True)
 def _pick(rows, order, pixels):  # type: ignore[no-untyped-def]
-    """Copy the points `order`, point by point, and count in column_starts how many light a pixel.
+    """Copy the points `order`, and count in column_starts how many of them light each pixel.
 
-    Points are drawn in a random order from more rows than a cache holds; once copied they stay near.
+    They are drawn in a random order from more rows than a cache holds; once copied they stay near.
     """
     columns, values, counts = pixels.columns, pixels.values, pixels.column_starts
     tiles = rows.starts.shape[1] - 1

@@ -51,12 +51,13 @@ def train(
     ready = ready.to(target, dtype)
     with _bar(progress, len(seeds) * sgd.max_epochs) as advance:
         if target.type == "cpu" and len(widths) > 2:
-            return train_on_cpu(
-                widths, seeds, ready, labels, sgd, workers=workers, advance=advance
-            )
+            return train_on_cpu(widths, seeds, ready, labels, sgd, workers=workers, advance=advance)
+        x = ready.images
         with matmul_precision(tf32):
             return train_in_chunks(
-                lambda chunk: train_stack(widths, chunk, ready.images, labels, sgd, advance=advance),
+                lambda chunk: train_stack(
+                    widths, chunk, ready.images, labels, sgd, advance=advance
+                ),
                 seeds,
             )
 
