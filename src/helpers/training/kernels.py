@@ -64,7 +64,7 @@ class Workspace(NamedTuple):
 
     layers: tuple[Array, ...]  # (BLOCK, d_l): activations after layer l, the logits last
     deltas: tuple[Array, ...]  # (BLOCK, d_l): gradients of the loss by the above
-    strips: Array  # (strips, BLOCK, LANES): the first of the deltas again
+    strip: Array  # (BLOCK, LANES): a strip of the first of the deltas
     gradients: tuple[Array, ...]  # (d_{l-1}, d_l): of one block, from the second layer on
     step: Parameters  # summed over the blocks of a large batch
     pixels: Pixels
@@ -160,7 +160,7 @@ def workspace(net: Parameters, rows: SparseRows, batch_size: int) -> Workspace:
     return Workspace(
         layers=tuple(aligned((block, b.size), dtype) for b in biases),
         deltas=tuple(aligned((block, b.size), dtype) for b in biases),
-        strips=aligned((first.shape[0], block, LANES), dtype),
+        strip=aligned((block, LANES), dtype),
         gradients=tuple(aligned(w.shape, dtype) for w in weights),
         step=Parameters(steps((first,))[0], steps(weights), steps(biases)),
         pixels=Pixels(
@@ -270,13 +270,13 @@ def _loss_gradient(labels, order, share, scores, delta):  # type: ignore[no-unty
 
 
 @njit(nogil=True, cache=True)
-def _first_gradient(pixels, delta, rate, strips, to_first):  # type: ignore[no-untyped-def]
+def _first_gradient(pixels, delta, rate, part, to_first):  # type: ignore[no-untyped-def]
     """Subtract rate times the first layer's gradient, strip by strip, from the target."""
     points = delta.shape[0]
     _sort_by_column(pixels, points, -rate)
     starts = pixels.column_starts
     for strip in range(to_first.shape[0]):
-        part, target = strips[strip], to_first[strip]
+        target = to_first[strip]
         for i in range(points):
             for h in range(LANES):
                 part[i, h] = delta[i, strip * LANES + h]
@@ -303,7 +303,7 @@ def _backward(net, points, rate, space, target):  # type: ignore[no-untyped-def]
                 for h in range(moved.shape[1]):
                     moved[j, h] -= rate * gradient[j, h]
         else:
-            _first_gradient(space.pixels, delta, rate, space.strips, target.first)
+            _first_gradient(space.pixels, delta, rate, space.strip, target.first)
         for i in range(points):
             for h in range(bias.shape[0]):
                 bias[h] -= rate * delta[i, h]

@@ -52,7 +52,6 @@ def train(
     with _bar(progress, len(seeds) * sgd.max_epochs) as advance:
         if target.type == "cpu" and len(widths) > 2:
             return train_on_cpu(widths, seeds, ready, labels, sgd, workers=workers, advance=advance)
-        x = ready.images
         with matmul_precision(tf32):
             return train_in_chunks(
                 lambda chunk: train_stack(
