@@ -132,6 +132,50 @@ def test_a_network_is_the_same_alone_and_in_company_and_frozen_once_stopped(way)
     torch.testing.assert_close(networks.cross_entropy(together.stack, x, y), together.train_loss)
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    values=st.sampled_from(["bytes", "any"]),
+    pixels=st.integers(1, 3 * kernels.TILE + 5),
+    n=st.integers(1, 12),
+    seed=st.integers(0, 1000),
+)
+def test_images_come_back_from_their_sparse_rows_to_the_last_bit(values, pixels, n, seed):
+    # Up to 12 · 581 different values: more than 256 are held another way.
+    draw = np.random.default_rng(seed)
+    images = draw.integers(0, 256, (n, pixels)).astype(np.float32) / 255
+    if values == "any":
+        images = draw.standard_normal((n, pixels))
+    images *= (draw.random((n, pixels)) < 0.7) & (draw.random(pixels) < 0.8)
+    ready = Prepared(torch.from_numpy(images))
+    rows, live, back = ready.rows, ready.live.numpy(), np.zeros_like(images)
+    for i in range(n):
+        for tile in range(rows.starts.shape[1] - 1):
+            part = slice(rows.starts[i, tile], rows.starts[i, tile + 1])
+            assert (rows.columns[part] // kernels.TILE == tile).all()
+            back[i, live[rows.columns[part]]] = rows.table[rows.codes[part]]
+    assert (back == images).all()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_images_of_several_tiles_and_any_values_are_trained_on_as_by_the_plain_loop(noise):
+    draw = torch.Generator().manual_seed(0)
+    images = IMAGES[:70].repeat(1, 7)
+    images = images + noise * torch.rand(images.shape, generator=draw) * (images != 0)
+    widths, sgd = (448, 130, 16, 10), SGD(0.1, 32, 10)
+    ours = train(widths, [3], images, LABELS[:70], sgd, device="cpu", dtype=torch.float64)
+    assert_same(ours, reference(widths, [3], images, LABELS[:70], sgd), 1e-10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_images_prepared_once_are_as_good_as_images(dtype):
+    ready = Prepared(FIRST[0])
+    once = train(WIDTHS, range(2), FIRST[0], FIRST[1], MEMORISE, device="cpu", dtype=dtype)
+    for seed in range(2):
+        again = train(WIDTHS, [seed], ready, FIRST[1], MEMORISE, device="cpu", dtype=dtype)
+        for a, b in zip(parameters(once), parameters(again), strict=True):
+            assert torch.equal(a[seed], b[0])
+
+
 def test_workers_change_nothing():
     one = train(WIDTHS, range(5), *FIRST, MEMORISE, device="cpu", workers=1)
     two = train(WIDTHS, range(5), *FIRST, MEMORISE, device="cpu", workers=2)
