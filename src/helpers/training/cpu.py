@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
 from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from helpers.networks import Stack, initialise_one
@@ -43,11 +45,18 @@ def train_on_cpu(
         return outcome.with_stack(unpack(net, drawn, live))
 
     # One thread a network: several would only wait for each other on products this small.
-    with threadpool_limits(1, user_api="blas"):
+    with _libraries().limit(limits=1, user_api="blas"):
         parts = Parallel(n_jobs=min(workers, len(seeds)), backend="threading")(
             delayed(train_one)(seed) for seed in seeds
         )
     return Trained.join(parts)
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> ThreadpoolController:
+    """Find the libraries loaded in this process, once: looking takes as long as several steps."""
+    importlib.import_module("scipy.linalg.cython_blas")  # The one that compiled products call.
+    return ThreadpoolController()
 
 
 def _train(
