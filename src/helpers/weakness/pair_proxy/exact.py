@@ -185,18 +185,30 @@ def _combination(basis: _Basis, row: Row, coefficients: NDArray[Any]) -> Alterna
     return Alternative(None, [row, *(r for r, _ in used)], [Fraction(1), *weights])
 
 
-def combination_vanishes(points: Floats, rows: list[Row]) -> bool:
-    """Say exactly whether some nonnegative, nonzero combination of the given rows vanishes."""
-    whole = integers(points)
+def vanishing_weights(points: Floats, rows: list[Row]) -> list[Fraction] | None:
+    """Find exact weights ≥ 0, not all zero, with which the rows cancel (point −1: the last one).
+
+    Returns one weight for each row, or None if no such weights exist.
+    """
+    used = sorted({point % len(points) for *_, point in rows})
+    position = {point: at for at, point in enumerate(used)}
+    whole = integers(points[used])
     classes = 1 + max(max(plus, minus) for plus, minus, _ in rows)
     width = whole.shape[1]
     system = np.zeros((len(rows), classes * width), dtype=object)
     for at, (plus, minus, point) in enumerate(rows):
-        system[at, plus * width : (plus + 1) * width] += whole[point]
-        system[at, minus * width : (minus + 1) * width] -= whole[point]
+        values = whole[position[point % len(points)]]
+        system[at, plus * width : (plus + 1) * width] += values
+        system[at, minus * width : (minus + 1) * width] -= values
     # The rows as points of one two-class problem: "every row gets a positive value".
     answer = decide_rows(system)
-    return answer is not None and answer.witness is None
+    if answer is None or answer.witness is not None:
+        return None
+    weights = [Fraction(0)] * len(rows)
+    for (_, _, at), weight in zip(answer.rows, answer.weights, strict=True):
+        # The last entry of a homogenised row is 1, so its integer is the factor it was scaled by.
+        weights[at] += weight * int(whole[position[rows[at][2] % len(points)], -1])
+    return weights
 
 
 def decide_rows(system: NDArray[Any]) -> Alternative | None:

@@ -1,15 +1,17 @@
 """From features to counts: which classes can each probe still take?
 
-Every "feasible" leaves this module with a layer whose margins exceed their own rounding error,
-every "infeasible" with a certificate that holds for the features as given, up to FARKAS_TOLERANCE
-of their size; whatever fails its check is settled in rational arithmetic.
+The answers are about the features as given, floats read as the rationals they are. Every "feasible"
+leaves this module with a layer whose margins exceed their own rounding error, every "infeasible"
+with weights next to which, by a bound on rounding, exact ones lie (`perturbation`). Whatever is not
+proved so is settled in rational arithmetic, and counted.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +22,8 @@ from helpers.errors import UserError
 
 from . import active_set, centre, exact
 from .active_set import AMBIGUOUS, FEASIBLE, INFEASIBLE, UNKNOWN
-from .certificates import Farkas, Witness, margins_exceed_rounding, verify
+from .certificates import TOLERANCE, Farkas, Witness, margins_exceed_rounding, rounding_of
+from .perturbation import prove_all
 from .problem import (
     INSIDE,
     OUTSIDE,
@@ -32,7 +35,8 @@ from .problem import (
     homogenise,
 )
 
-FARKAS_TOLERANCE = 1e-13  # residual of a certificate in the original features, see verify
+# Multipliers (of unit rows) below this share of the largest are rounding: the rows are not needed.
+NO_WEIGHT = 1e-12
 MAX_STEPS = 200  # for each pair, and ten more for each unknown: several times what is needed
 
 
@@ -50,7 +54,7 @@ class PairProxy:
     reason: str
     start: str  # where the interior point came from
     rank: int  # of the homogenised training features
-    settled: int  # pairs that needed rational arithmetic, and got an answer
+    settled: int  # pairs that no rounding bound proved: rational arithmetic gave the answer
     outside: int  # probes outside the span of the training features: every class is open
     steps: int  # active-set steps taken
     inconsistency: Farkas | None = None
@@ -145,6 +149,7 @@ class _Run:
     def __init__(self, problem: Problem, middle: centre.Centre) -> None:
         self.problem = problem
         self.middle = middle
+        self.rows = homogenise(np.vstack([problem.features, problem.probes]))
         shape = (len(problem.probes), problem.classes)
         self.status = np.full(shape, UNKNOWN, dtype=np.int64)
         self.owner = np.full(shape, -1, dtype=np.int64)
@@ -217,7 +222,8 @@ class _Run:
         if self.status[probe, c] == AMBIGUOUS:
             self.hints[probe, c] = [(int(a), int(b), int(i)) for a, b, i in rows]
             return
-        rows, multipliers = rows[multipliers > 0], multipliers[multipliers > 0]
+        used = multipliers > NO_WEIGHT * multipliers.max()
+        rows, multipliers = rows[used], multipliers[used]
         train = rows[:, 2] >= 0
         points = rows[train, 2]
         self.proofs[probe, c] = Farkas(
@@ -245,13 +251,13 @@ class _Run:
         sizes = np.einsum("jd,jd->j", np.abs(layers).max(axis=1)[owner], np.abs(rows))
         own = scores[np.arange(len(owner)), wanted].copy()
         scores[np.arange(len(owner)), wanted] = -np.inf
-        bound = 4.0 * (rows.shape[1] + 1) * np.finfo(float).eps * sizes
+        bound = rounding_of(rows.shape[1], sizes)
         bad = ~(good[owner] & (own - scores.max(axis=1) > bound))
         self.status[probes[bad], wanted[bad]] = AMBIGUOUS
         return layers
 
     def _check_proofs(self) -> None:
-        """Keep the proofs that hold for the features as given, if need be with better weights."""
+        """Keep the proofs next to which exact ones lie, if need be with better weights."""
         good = self._hold_together()
         for (probe, c), proof in [
             item for item, fine in zip(self.proofs.items(), good, strict=True) if not fine
@@ -265,52 +271,45 @@ class _Run:
                 self.proofs[probe, c] = better
 
     def _hold_together(self) -> NDArray[np.bool_]:
-        """Check all proofs at once, as `verify` does one; their weights are positive already."""
-        problem, proofs = self.problem, self.proofs
-        width = problem.features.shape[1] + 1
-        total = np.zeros((len(proofs), problem.classes, width))
+        """Prove all at once, as `verify` does one; improve the weights of those that hold."""
+        proofs = self.proofs
         if not proofs:
             return np.zeros(0, dtype=bool)
-        points = homogenise(np.vstack([problem.features, problem.probes]))
-        asked = np.array(list(proofs))
-        parts = list(proofs.values())
-        train, probe = (
-            np.repeat(np.arange(len(parts)), [len(getattr(part, name)) for part in parts])
-            for name in ("weights", "probe_weights")
-        )
-        which = np.concatenate([part.points for part in parts])
-        plus = np.append(problem.labels[which], asked[probe, 1])
-        minus = np.concatenate([p.classes for p in parts] + [p.probe_classes for p in parts])
-        weights = np.concatenate([p.weights for p in parts] + [p.probe_weights for p in parts])
-        rows = np.append(which, len(problem.labels) + asked[probe, 0])
-        proof = np.append(train, probe)
-        used = weights[:, None] * points[rows]
-        np.add.at(total, (proof, plus), used)
-        np.subtract.at(total, (proof, minus), used)
-        scale = np.abs(points[: len(problem.labels)]).max(axis=0)
-        size = np.maximum(scale, np.abs(points[len(problem.labels) + asked[:, 0]]))
-        size = size * np.bincount(proof, weights, len(parts))[:, None]
-        return np.asarray((np.abs(total) <= FARKAS_TOLERANCE * size[:, None]).all(axis=(1, 2)))
+        keys, parts = list(proofs), list(proofs.values())
+        held, better = self._prove(keys, parts)
+        for key, part, fine, weights in zip(keys, parts, held, better, strict=True):
+            if fine:
+                proofs[key] = _with_weights(part, weights)
+        return held
 
-    def _holds(self, probe: int, c: int, proof: Farkas) -> bool:
-        problem = self.problem
-        return verify(
-            proof,
-            problem.features,
-            problem.labels,
-            problem.probes[probe],
-            c,
-            tolerance=FARKAS_TOLERANCE,
-        )
+    def _prove(
+        self, keys: Sequence[tuple[int, int]], parts: Sequence[Farkas]
+    ) -> tuple[NDArray[np.bool_], list[Floats]]:
+        """Return which certificates are proved, and their weights, improved where proved."""
+        own = [self.problem.labels[part.points] for part in parts]
+        asked = [
+            np.full(len(part.probe_classes), c) for part, (_, c) in zip(parts, keys, strict=True)
+        ]
+        count = len(self.problem.labels)
+        place = [
+            np.full(len(part.probe_classes), count + probe)
+            for part, (probe, _) in zip(parts, keys, strict=True)
+        ]
+        plus = _alternate(own, asked)
+        minus = _alternate([p.classes for p in parts], [p.probe_classes for p in parts])
+        at = _alternate([p.points for p in parts], place)
+        weights = _alternate([p.weights for p in parts], [p.probe_weights for p in parts])
+        ends = np.cumsum([0, *(len(p.points) + len(p.probe_classes) for p in parts)])
+        held, better = prove_all(self.rows, plus, minus, at, weights, ends, TOLERANCE)
+        return held, np.split(better, ends[1:-1])
 
     def _combine(self, probe: int, c: int, rows: list[exact.Row]) -> Farkas | None:
-        """Find weights for rows (point −1: the probe) by nonnegative least squares, and check."""
-        problem = self.problem
-        points = homogenise(np.vstack([problem.features, problem.probes[probe : probe + 1]]))
+        """Find weights for rows (point −1: the probe) by nonnegative least squares, and prove."""
+        points = self._rows_with(probe)
         scale = np.abs(points[:-1]).max(axis=0)
         points = points / np.where(scale > 0, scale, 1.0)
         plus, minus, point = np.array(rows).T
-        system = np.zeros((len(rows), problem.classes, points.shape[1]))
+        system = np.zeros((len(rows), self.problem.classes, points.shape[1]))
         every = np.arange(len(rows))
         system[every, plus] = points[point]
         system[every, minus] = -points[point]
@@ -321,10 +320,17 @@ class _Run:
             weights, _ = optimize.nnls(matrix, np.r_[np.zeros(len(matrix) - 1), 1.0])
         except RuntimeError:  # did not converge
             return None
+        needed = weights > NO_WEIGHT * weights.max()
         weights, train = weights / lengths, point >= 0
-        used, asked = train & (weights > 0), ~train & (weights > 0)
+        used, asked = train & needed, ~train & needed
         proof = Farkas(point[used], minus[used], weights[used], minus[asked], weights[asked])
-        return proof if self._holds(probe, c, proof) else None
+        (held,), (better,) = self._prove([(probe, c)], [proof])
+        return _with_weights(proof, better) if held else None
+
+    def _rows_with(self, probe: int) -> Floats:
+        """Give the training rows and, as the last one, the probe's: (n + 1, d + 1)."""
+        count = len(self.problem.labels)
+        return self.rows[[*range(count), count + probe]]
 
     def _rows_of(self, c: int, proof: Farkas) -> list[exact.Row]:
         labels = self.problem.labels
@@ -355,17 +361,21 @@ class _Run:
         """Decide a doubtful pair; return whether that took rational arithmetic, and succeeded."""
         problem = self.problem
         count = len(problem.labels)
-        points = homogenise(np.vstack([problem.features, problem.probes[probe : probe + 1]]))
-        told = np.append(problem.labels, c)
+        points, told = self._rows_with(probe), np.append(problem.labels, c)
         found = self.owner[probe, c]
         if found >= 0:  # a witness with margins too narrow for the float check
             known = witnesses[found]
             layer = np.concatenate([known.weights, known.bias[:, None]], axis=1)
             if exact.labels_strictly(layer, points, told):
-                self.status[probe, c] = FEASIBLE
+                self._keep_witness(probe, c, _as_fractions(layer), witnesses)
                 return True
-        tight = centre.tight_rows(problem, probe, c)
-        hint = [*self.hints.get((probe, c), []), *tight]
+        support = self.hints.get((probe, c), [])
+        weights = exact.vanishing_weights(points, support) if support else None
+        if weights is not None:
+            self.status[probe, c] = INFEASIBLE
+            self.proofs[probe, c] = _weighted(support, weights)
+            return True
+        hint = [*support, *centre.tight_rows(problem, probe, c)]
         near = list(dict.fromkeys(hint))[: 3 * (self.middle.point.size + problem.classes)]
         proof = self._combine(probe, c, near) if near else None
         if proof is not None:
@@ -381,12 +391,15 @@ class _Run:
         if decided is None:
             return False
         if decided.witness is not None:
-            self.status[probe, c], self.owner[probe, c] = FEASIBLE, len(witnesses)
-            witnesses.append(_rounded(decided.witness, points, told))
+            self._keep_witness(probe, c, _rounded(decided.witness, points, told), witnesses)
         else:
             self.status[probe, c] = INFEASIBLE
             self.proofs[probe, c] = _exact_proof(decided, points, count)
         return True
+
+    def _keep_witness(self, probe: int, c: int, layer: Witness, witnesses: list[Witness]) -> None:
+        self.status[probe, c], self.owner[probe, c] = FEASIBLE, len(witnesses)
+        witnesses.append(layer)
 
 
 def _doubtful_start(problem: Problem, multipliers: Floats, settle: bool) -> Floats | PairProxy:
@@ -450,32 +463,52 @@ def _why(problem: Problem, proof: Farkas) -> str:
     )
 
 
+def _alternate(first: Sequence[Any], second: Sequence[Any]) -> NDArray[Any]:
+    """Join first[0], second[0], first[1], second[1], …"""
+    return np.concatenate([part for pair in zip(first, second, strict=True) for part in pair])
+
+
+def _with_weights(proof: Farkas, weights: Floats) -> Farkas:
+    count = len(proof.points)
+    return replace(proof, weights=weights[:count], probe_weights=weights[count:])
+
+
 def _exact_proof(decided: exact.Alternative, points: Floats, probe: int) -> Farkas:
     """Turn weights on integer rows into weights on the rows as given."""
     whole = exact.integers(points)
-    training: list[tuple[int, int, exact.Fraction]] = []
-    asked: list[tuple[int, int, exact.Fraction]] = []
-    for (_, minus, i), weight in zip(decided.rows, decided.weights, strict=True):
-        # The last entry of a homogenised row is 1, so its integer is the factor it was scaled by.
-        scaled = weight * int(whole[i, -1])
-        (asked if i == probe else training).append((i, minus, scaled))
+    # The last entry of a homogenised row is 1, so its integer is the factor it was scaled by.
+    weights = [
+        w * int(whole[i, -1]) for (*_, i), w in zip(decided.rows, decided.weights, strict=True)
+    ]
+    return _weighted([(a, b, -1 if i == probe else i) for a, b, i in decided.rows], weights)
+
+
+def _weighted(rows: list[exact.Row], weights: list[exact.Fraction]) -> Farkas:
+    """Make a certificate of rows (point −1: the probe) and exact weights; zeros are left out."""
+    terms = [(row, w) for row, w in zip(rows, weights, strict=True) if w]
+    training = [(i, k, w) for (_, k, i), w in terms if i >= 0]
+    asked = [(k, w) for (_, k, i), w in terms if i < 0]
     return Farkas(
         points=np.array([i for i, _, _ in training], dtype=np.int64),
         classes=np.array([k for _, k, _ in training], dtype=np.int64),
         weights=np.array([w for *_, w in training], dtype=object),
-        probe_classes=np.array([k for _, k, _ in asked], dtype=np.int64),
-        probe_weights=np.array([w for *_, w in asked], dtype=object),
+        probe_classes=np.array([k for k, _ in asked], dtype=np.int64),
+        probe_weights=np.array([w for _, w in asked], dtype=object),
     )
 
 
 def _rounded(layer: NDArray[np.object_], points: Floats, told: Ints) -> Witness:
-    """Round an integer witness to float64 if the floats still do the work exactly."""
+    """Round an integer witness to float64 if the floats still do the work, provably."""
     top = max(abs(value) for value in layer.ravel()) or 1
     floats = np.array([[float(exact.Fraction(v, top)) for v in row] for row in layer])
-    if exact.labels_strictly(floats, points, told):
+    if margins_exceed_rounding(floats[None], points, told).all():
         return Witness(*_split(floats))
-    fractions = np.array([[exact.Fraction(v, top) for v in row] for row in layer], dtype=object)
-    return Witness(fractions[:, :-1], fractions[:, -1])
+    return _as_fractions([[exact.Fraction(v, top) for v in row] for row in layer])
+
+
+def _as_fractions(layer: Any) -> Witness:
+    exactly = np.array([[exact.Fraction(v) for v in row] for row in layer], dtype=object)
+    return Witness(exactly[:, :-1], exactly[:, -1])
 
 
 def _split(rows: Floats) -> tuple[Floats, Floats]:
