@@ -63,7 +63,7 @@ def verify(
     wanted: int | None = None,
     *,
     exact: bool = False,
-    tolerance: float = TOLERANCE,
+    within: float = 0.0,
 ) -> bool:
     """Check a certificate for "probe (d,) takes class wanted" against features (n, d), labels (n,).
 
@@ -71,9 +71,11 @@ def verify(
     passes if every margin exceeds a bound on its own rounding error; with exact=True, or if its
     entries are Fractions, if the margins are positive in rational arithmetic. Weights that are
     Fractions pass if the combination vanishes exactly. Weights in float64 pass if the combination
-    vanishes to tolerance × the sizes of its terms and exact nonnegative weights for the rows they
+    vanishes to TOLERANCE × the sizes of its terms and exact nonnegative weights for the rows they
     name exist: by a bound on the distance to them (see `perturbation`), or, where that decides
-    nothing and with exact=True, in rational arithmetic. probe=None checks a certificate about the
+    nothing and with exact=True, in rational arithmetic. With within > 0 they pass as well if the
+    combination vanishes to within × Σ weights × the largest entry of each feature: exact weights
+    then exist for features changed by that share. probe=None checks a certificate about the
     training labels alone.
     """
     phi = np.asarray(features, dtype=np.float64)
@@ -97,7 +99,12 @@ def verify(
         return False
     if object in (certificate.weights.dtype, certificate.probe_weights.dtype):
         return _vanishes_exactly(terms, points)
-    return _vanishes(terms, points, tolerance) and (
+    total, sizes = _combination(terms, points)
+    if within > 0 and not exact:
+        weight = sum(float(w) for *_, w in terms)
+        if (np.abs(total) <= within * weight * np.abs(points).max(axis=0)).all():
+            return True
+    return bool((np.abs(total) <= TOLERANCE * sizes).all()) and (
         (not exact and _proved(terms, points)) or _support_vanishes(terms, points)
     )
 
@@ -149,15 +156,16 @@ def _columns(terms: list[tuple[int, int, int, Any]], count: int) -> tuple[Ints, 
     return plus, minus, np.where(point < 0, count - 1, point), weight.astype(float)
 
 
-def _vanishes(terms: list[tuple[int, int, int, Any]], points: Floats, tolerance: float) -> bool:
+def _combination(terms: list[tuple[int, int, int, Any]], points: Floats) -> tuple[Floats, Floats]:
+    """Add up the weighted rows in floats; return the sums (K, d+1) and those of the sizes."""
     plus, minus, point, weight = _columns(terms, len(points))
     used = weight[:, None] * points[point]
     total = np.zeros((1 + max(plus.max(), minus.max()), points.shape[1]))
-    size = np.zeros_like(total)
+    sizes = np.zeros_like(total)
     for at, sign in ((plus, 1.0), (minus, -1.0)):
         np.add.at(total, at, sign * used)
-        np.add.at(size, at, np.abs(used))
-    return bool((np.abs(total) <= tolerance * size).all())
+        np.add.at(sizes, at, np.abs(used))
+    return total, sizes
 
 
 def _proved(terms: list[tuple[int, int, int, Any]], points: Floats) -> bool:

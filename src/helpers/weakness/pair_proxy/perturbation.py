@@ -11,11 +11,13 @@ have to meet, one for each class and feature (the appended 1 is a feature).
   not occur and features that are zero go this way, exactly.
 * Rows and equations are scaled by powers of two, so F holds the given numbers exactly and the
   weights η lie in [½, 1).
-* If q − 1 equations are left, a row of ones makes F a square matrix M. Let X be its inverse in
-  floats. If ‖I − M X‖ ≤ ε < 1, then M X is invertible, so δ = −X (M X)⁻¹ (F η; 0) exists, F (η + δ)
-  = 0 exactly, and |δ_t| ≤ Σ_i |X_ti| · max|F η| / (1 − ε). Below the smallest weight, η + δ is
-  positive: an exact certificate. Each product is bounded together with its own rounding error
-  (Rump 2010; Higham 2002, section 3.1), so a pass is a proof, and it shows the rank of F as well.
+* Of D < q equations left, D weights are chosen to be corrected and the others stay as they are
+  (if q = D + 1 a row of ones is added instead, and all are corrected); M is their square part of F
+  and X its inverse in floats. If ‖I − M X‖ ≤ ε < 1, then M X is invertible, so the correction
+  δ = −X (M X)⁻¹ F η exists, F (η + δ) = 0 exactly, and |δ_t| ≤ Σ_i |X_ti| · max|F η| / (1 − ε).
+  Below the smallest weight, η + δ is positive: an exact certificate. Each product is bounded
+  together with its own rounding error (Rump 2010; Higham 2002, section 3.1), so a pass is a proof,
+  and it shows the rank of F as well.
 
 Anything else (too few rows for the equations, dependent equations, a scaling that would underflow)
 is not proved here; `exact` decides it. One case needs no bound: two opposite rows of equal points.
@@ -60,10 +62,10 @@ def _kept_equations(points: Any, plus: Any, minus: Any, at: Any, classes: int) -
 
 
 @strict_jit
-def _square_system(points: Any, plus: Any, minus: Any, at: Any, weights: Any, kept: Any) -> Any:
-    """Return (M, η, exponents), M empty if a scaling by powers of two would not be exact."""
-    q = len(at)
-    matrix, eta = np.zeros((q, q)), np.empty(q)
+def _system(points: Any, plus: Any, minus: Any, at: Any, weights: Any, kept: Any) -> Any:
+    """Return (F, η, exponents), F empty if a scaling by powers of two would not be exact."""
+    q, count = len(at), len(kept)
+    matrix, eta = np.zeros((count, q)), np.empty(q)
     exponents = np.empty(q, np.int64)
     nothing = np.zeros((0, 0))
     for t in range(q):
@@ -71,7 +73,7 @@ def _square_system(points: Any, plus: Any, minus: Any, at: Any, weights: Any, ke
             return nothing, eta, exponents
         eta[t], exponents[t] = math.frexp(weights[t])
     top = exponents.max()
-    for i in range(q - 1):
+    for i in range(count):
         k, j = kept[i]
         largest = -10_000
         for t in range(q):
@@ -87,29 +89,51 @@ def _square_system(points: Any, plus: Any, minus: Any, at: Any, weights: Any, ke
                 matrix[i, t] = math.ldexp(value, shift)
                 if minus[t] == k:
                     matrix[i, t] = -matrix[i, t]
-    matrix[q - 1] = 1.0
     return matrix, eta, exponents
 
 
 @strict_jit
-def _shown_near(matrix: Any, inverse: Any, eta: Any, worst: float) -> bool:
+def _pivots(matrix: Any) -> Any:
+    """Choose D columns of F (D, q) by elimination with column pivoting."""
+    count, q = matrix.shape
+    work, chosen = matrix.copy(), np.empty(count, np.int64)
+    free = np.ones(q, np.bool_)
+    for i in range(count):
+        best = -1
+        for t in range(q):
+            if free[t] and (best < 0 or abs(work[i, t]) > abs(work[i, best])):
+                best = t
+        chosen[i], free[best] = best, False
+        if work[i, best] == 0.0:
+            continue  # dependent equations: the inverse will not exist
+        for k in range(i + 1, count):
+            factor = work[k, best] / work[i, best]
+            if factor != 0.0:
+                work[k] -= factor * work[i]
+    return chosen
+
+
+@strict_jit
+def _shown_near(
+    matrix: Any, square: Any, inverse: Any, eta: Any, smallest: float, worst: float
+) -> Any:
     """Bound |δ| as the module says, with all rounding; worst bounds the residual allowed."""
-    q = len(eta)
+    q, m = len(eta), len(square)
     rounding = 2.0 * (q + 3) * 2.220446049250313e-16
-    size = np.abs(matrix)
     rows = np.abs(inverse).sum(axis=1)
-    error = np.abs(matrix @ inverse - np.eye(q)).sum(axis=1) + rounding * (1.0 + size @ rows)
+    error = np.abs(square @ inverse - np.eye(m)).sum(axis=1)
+    error += rounding * (1.0 + np.abs(square) @ rows)
     epsilon = error.max() * (1.0 + rounding)
-    total, whole = matrix @ eta, size @ eta
+    total, whole = matrix @ eta, np.abs(matrix) @ eta
     residual = 0.0
-    for i in range(q - 1):
+    for i in range(len(matrix)):
         if not abs(total[i]) <= worst * whole[i]:
             return False
         residual = max(residual, abs(total[i]) + rounding * whole[i] + TINY)
     if not epsilon < 0.5:  # NaN fails too
         return False
     furthest = rows.max() * residual * 2.0 * (1.0 + rounding)
-    return furthest <= NEAR * eta.min()
+    return furthest <= NEAR * smallest
 
 
 @strict_jit
@@ -134,21 +158,26 @@ def near_exact(
         if same and near and weights.min() > 0.0:
             return True, np.full(2, weights[0])
     kept = _kept_equations(points, plus, minus, at, classes)
-    if len(kept) != q - 1:
+    count = len(kept)
+    if count >= q:
         return False, weights
-    matrix, eta, exponents = _square_system(points, plus, minus, at, weights, kept)
+    matrix, eta, exponents = _system(points, plus, minus, at, weights, kept)
     if len(matrix) == 0:
         return False, weights
-    inverse = _inverse(matrix)
+    if count == q - 1:
+        basis, square = np.arange(q), np.ones((q, q))
+        square[:count] = matrix
+    else:
+        basis = _pivots(matrix)
+        square = matrix[:, basis].copy()
+    inverse = _inverse(square)
     if len(inverse) == 0:
         return False, weights
     for _ in range(refinements):
-        residual = matrix @ eta
-        residual[q - 1] = 0.0
-        eta = eta - inverse @ residual
+        eta[basis] -= inverse[:, :count].copy() @ (matrix @ eta)
     if not eta.min() > 0.01:  # far from where it started, or NaN
         return False, weights
-    proved = _shown_near(matrix, inverse, eta, worst)
+    proved = _shown_near(matrix, square, inverse, eta, eta[basis].min(), worst)
     better = np.empty(q)
     for t in range(q):
         better[t] = math.ldexp(eta[t], exponents[t])

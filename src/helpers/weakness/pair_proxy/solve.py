@@ -20,9 +20,9 @@ from threadpoolctl import threadpool_limits
 
 from helpers.errors import UserError
 
-from . import active_set, centre, exact
+from . import active_set, centre, exact, spanning
 from .active_set import AMBIGUOUS, FEASIBLE, INFEASIBLE, UNKNOWN
-from .certificates import TOLERANCE, Farkas, Witness, margins_exceed_rounding, rounding_of
+from .certificates import TOLERANCE, Farkas, Witness, margins_exceed_rounding, rounding_of, verify
 from .perturbation import prove_all
 from .problem import (
     INSIDE,
@@ -57,6 +57,7 @@ class PairProxy:
     settled: int  # pairs that no rounding bound proved: rational arithmetic gave the answer
     outside: int  # probes outside the span of the training features: every class is open
     steps: int  # active-set steps taken
+    loose: int = 0  # INFEASIBLE pairs whose certificates hold only to the share `within` allows
     inconsistency: Farkas | None = None
     witnesses: Sequence[Witness] = field(default=(), repr=False)
     owner: Ints = field(default_factory=lambda: np.zeros((0, 0), np.int64), repr=False)
@@ -95,6 +96,7 @@ def pair_proxy(
     classes: int | None = None,
     last_layer: tuple[ArrayLike, ArrayLike] | None = None,
     settle: bool = True,
+    within: float = 0.0,
 ) -> PairProxy:
     """Decide which classes each probe can take while every training point keeps its label.
 
@@ -102,7 +104,10 @@ def pair_proxy(
     0…K−1; classes = K if some are missing from training. last_layer = (W (K, d), b (K,)) is a
     trained head, used as the starting point if it labels all training points rightly; otherwise
     (and without one) a max-margin linear program supplies a start or shows that there is none.
-    settle=False leaves doubtful pairs AMBIGUOUS instead of using rational arithmetic.
+    settle=False leaves doubtful pairs AMBIGUOUS instead of using rational arithmetic. Floats are
+    read as the rationals they are; within > 0 says that the features are known to this share of
+    their size only (they went through a linear map in floats, say). A combination of rows that
+    vanishes to this share of their size then passes for INFEASIBLE, and `loose` counts it.
 
     Raises UserError for shapes that disagree, values that are not finite, labels outside 0…K−1,
     and for no points or no probes. Source: arXiv:2605.05209, Theorem 15 (Σ_x ext(x)).
@@ -111,10 +116,12 @@ def pair_proxy(
     layer = None if last_layer is None else _check_layer(last_layer, k, phi.shape[1])
     # One thread: several would only wait for each other on products this small.
     with threadpool_limits(1, user_api="blas"):
-        return _answer(build(phi, y, x, k), layer, settle)
+        return _answer(build(phi, y, x, k), layer, settle, within)
 
 
-def _answer(problem: Problem, layer: tuple[Floats, Floats] | None, settle: bool) -> PairProxy:
+def _answer(
+    problem: Problem, layer: tuple[Floats, Floats] | None, settle: bool, within: float = 0.0
+) -> PairProxy:
     if problem.classes == 1:
         return _single_class(problem)
     if layer is not None:
@@ -122,7 +129,7 @@ def _answer(problem: Problem, layer: tuple[Floats, Floats] | None, settle: bool)
         if start is not None:
             with contextlib.suppress(centre.NoCentreError):  # too near the boundary: start afresh
                 middle = centre.analytic_centre(problem, start)
-                return _Run(problem, middle).answer("the trained last layer", settle)
+                return _Run(problem, middle, within).answer("the trained last layer", settle)
     source = "a max-margin linear program"
     start, margin, multipliers = centre.max_margin(problem)
     if margin <= max(1e-9, 100 * problem.noise):
@@ -133,30 +140,31 @@ def _answer(problem: Problem, layer: tuple[Floats, Floats] | None, settle: bool)
     try:
         middle = centre.analytic_centre(problem, start)
     except centre.NoCentreError:
-        return _no_layer(
-            np.full((len(problem.probes), problem.classes), AMBIGUOUS, np.int8),
+        return _pair_by_pair(
             problem,
             "the training labels are separable, but by a margin too close to rounding to find the "
             "centre of the layers that separate them",
-            None,
+            settle,
         )
-    return _Run(problem, middle).answer(source, settle)
+    return _Run(problem, middle, within).answer(source, settle)
 
 
 class _Run:
     """Keep the growing lists of witnesses and proofs of one problem."""
 
-    def __init__(self, problem: Problem, middle: centre.Centre) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, middle: centre.Centre, within: float = 0.0) -> None:
+        self.problem, self.within = problem, within
         self.middle = middle
         self.rows = homogenise(np.vstack([problem.features, problem.probes]))
         shape = (len(problem.probes), problem.classes)
         self.status = np.full(shape, UNKNOWN, dtype=np.int64)
         self.owner = np.full(shape, -1, dtype=np.int64)
+        self.work = exact.Work()  # one allowance for all pairs
+        self.everything: tuple[Floats, Ints] | None = None  # training rows, and those that span
         self.points: list[Floats] = [self.middle.point[None]]
         self.proofs: dict[tuple[int, int], Farkas] = {}
         self.hints: dict[tuple[int, int], list[exact.Row]] = {}
-        self.steps = 0
+        self.steps = self.loose = 0
 
     def answer(self, source: str, settle: bool) -> PairProxy:
         """Solve every pair, check every certificate, settle what is doubtful."""
@@ -181,6 +189,7 @@ class _Run:
             settled=settled,
             outside=int(escaping.sum()),
             steps=self.steps,
+            loose=self.loose,
             witnesses=witnesses,
             owner=self.owner,
             proofs=self.proofs,
@@ -263,12 +272,26 @@ class _Run:
             item for item, fine in zip(self.proofs.items(), good, strict=True) if not fine
         ]:
             self.hints[probe, c] = self._rows_of(c, proof)
-            better = self._combine(probe, c, self.hints[probe, c])
+            better = (
+                self._passable(probe, c, proof)
+                or self._combine(probe, c, self.hints[probe, c])
+                or self._complete(probe, c)
+            )
             if better is None:
                 del self.proofs[probe, c]
                 self.status[probe, c] = AMBIGUOUS
             else:
                 self.proofs[probe, c] = better
+
+    def _passable(self, probe: int, c: int, proof: Farkas) -> Farkas | None:
+        """Accept a certificate, and count it, if it vanishes to what is known of the features."""
+        problem, within = self.problem, self.within
+        if not within > 0 or not verify(
+            proof, problem.features, problem.labels, problem.probes[probe], c, within=within
+        ):
+            return None
+        self.loose += 1
+        return proof
 
     def _hold_together(self) -> NDArray[np.bool_]:
         """Prove all at once, as `verify` does one; improve the weights of those that hold."""
@@ -325,6 +348,29 @@ class _Run:
         used, asked = train & needed, ~train & needed
         proof = Farkas(point[used], minus[used], weights[used], minus[asked], weights[asked])
         (held,), (better,) = self._prove([(probe, c)], [proof])
+        return _with_weights(proof, better) if held else self._passable(probe, c, proof)
+
+    def _complete(self, probe: int, c: int) -> Farkas | None:
+        """Find a certificate whose rows span (see `spanning`), and prove it."""
+        problem = self.problem
+        if self.everything is None:
+            rows = centre.training_rows(problem).toarray()
+            self.everything = rows, spanning.spanning_rows(rows)
+        known, spread = self.everything
+        asked = centre.asked_rows(problem, probe, c)
+        weights = spanning.complete(np.vstack([known, asked]), spread)
+        if weights is None:
+            return None
+        i, k = centre.training_pairs(problem)
+        rivals = np.delete(np.arange(problem.classes), c)
+        scale = np.append(
+            problem.point_lengths[i], np.full(len(rivals), problem.target_lengths[probe])
+        )
+        used = np.flatnonzero(weights > 0)
+        raw = weights[used] / scale[used]
+        own = used < len(i)
+        proof = Farkas(i[used[own]], k[used[own]], raw[own], rivals[used[~own] - len(i)], raw[~own])
+        (held,), (better,) = self._prove([(probe, c)], [proof])
         return _with_weights(proof, better) if held else None
 
     def _rows_with(self, probe: int) -> Floats:
@@ -370,7 +416,7 @@ class _Run:
                 self._keep_witness(probe, c, _as_fractions(layer), witnesses)
                 return True
         support = self.hints.get((probe, c), [])
-        weights = exact.vanishing_weights(points, support) if support else None
+        weights = exact.vanishing_weights(points, support, self.work) if support else None
         if weights is not None:
             self.status[probe, c] = INFEASIBLE
             self.proofs[probe, c] = _weighted(support, weights)
@@ -387,6 +433,7 @@ class _Run:
             problem.classes,
             [(a, b, count if i < 0 else i) for a, b, i in hint],
             np.append(problem.point_lengths, problem.target_lengths[probe]),
+            self.work,
         )
         if decided is None:
             return False
@@ -427,13 +474,56 @@ def _doubtful_start(problem: Problem, multipliers: Floats, settle: bool) -> Floa
     rows = decided.witness / np.abs(decided.witness).max()
     start = centre.from_layer(problem, *_split(rows.astype(float)))
     if start is None:
-        return _no_layer(
-            np.full(shape, AMBIGUOUS, np.int8),
+        return _pair_by_pair(
             problem,
             "the training labels are separable, but only by a margin below rounding",
-            None,
+            settle,
         )
     return start
+
+
+def _pair_by_pair(problem: Problem, reason: str, settle: bool) -> PairProxy:
+    """Decide every pair in rational arithmetic, where floats know no interior point to start from.
+
+    Pairs stay AMBIGUOUS if settling is off or the work allowed is used up; `separable` is then
+    known only once some pair is feasible.
+    """
+    count, shape = len(problem.labels), (len(problem.probes), problem.classes)
+    rows = homogenise(np.vstack([problem.features, problem.probes]))
+    status, owner = np.full(shape, AMBIGUOUS, np.int8), np.full(shape, -1, np.int64)
+    witnesses: list[Witness] = []
+    proofs: dict[tuple[int, int], Farkas] = {}
+    work = exact.Work()
+    for probe, c in np.ndindex(shape) if settle else ():
+        points, told = rows[[*range(count), count + probe]], np.append(problem.labels, c)
+        decided = exact.decide(
+            points,
+            told,
+            problem.classes,
+            [(a, b, count if i < 0 else i) for a, b, i in centre.tight_rows(problem, probe, c)],
+            np.append(problem.point_lengths, problem.target_lengths[probe]),
+            work,
+        )
+        if decided is None:
+            break
+        if decided.witness is None:
+            status[probe, c], proofs[probe, c] = INFEASIBLE, _exact_proof(decided, points, count)
+        else:
+            status[probe, c], owner[probe, c] = FEASIBLE, len(witnesses)
+            witnesses.append(_rounded(decided.witness, points, told))
+    return PairProxy(
+        status=status,
+        separable=bool(witnesses),
+        reason=reason,
+        start="none",
+        rank=problem.rank,
+        settled=int((status != AMBIGUOUS).sum()),
+        outside=int((problem.outside > OUTSIDE).sum()),
+        steps=0,
+        witnesses=witnesses,
+        owner=owner,
+        proofs=proofs,
+    )
 
 
 def _no_layer(
