@@ -26,8 +26,10 @@ def _some_combination_vanishes(rows):
     table.append([Fraction(1)] * (count + 1))
     basis = [None] * len(table)  # None: artificial
     while True:
-        cost = [sum(line[j] for line, b in zip(table, basis, strict=True) if b is None)
-                for j in range(count + 1)]
+        cost = [
+            sum(line[j] for line, b in zip(table, basis, strict=True) if b is None)
+            for j in range(count + 1)
+        ]
         if cost[-1] == 0:
             return True
         enter = next((j for j in range(count) if cost[j] > 0), None)
