@@ -148,6 +148,52 @@ def test_a_combination_that_vanishes_to_rounding_only_is_no_proof():
     assert loose.ambiguous == 0
 
 
+def test_residuals_of_rounding_size_do_not_fool_the_verifier():
+    # Forged: the probe as the combination of two points of one class that it was computed from.
+    free = held = 0
+    for seed in range(40):
+        features, labels, probes, classes = near_degenerate("probe_at_the_edge", seed)
+        rng = np.random.default_rng(seed)
+        told = labels[0]
+        mates = np.flatnonzero(labels == told)[:2]
+        if len(mates) < 2:
+            continue
+        share = rng.random()
+        probe = share * features[mates[0]] + (1 - share) * features[mates[1]]
+        c = (told + 1) % classes
+        weights = np.array([share, 1 - share])
+        forged = Farkas(mates, np.array([c, c]), weights, np.array([told]), np.array([1.0]))
+        possible = can_take(features, labels, probe, c, classes)
+        free, held = free + possible, held + (not possible)
+        assert not (verify(forged, features, labels, probe, c) and possible)
+    assert free > 0
+
+
+def test_a_weight_that_would_have_to_be_negative_is_not_proved():
+    # The probe is under the edge from (0, 0) to (2, 2) by one bit, the third point above it.
+    features = np.array([[0.0, 0.0], [2.0, 2.0], [1.0, 2.0], [5.0, 0.0]])
+    labels, probe = np.array([0, 0, 0, 1]), np.array([1.0, 1.0 - 2.0**-53])
+    forged = Farkas(
+        np.arange(3), np.ones(3, int), np.array([0.5, 0.5, 2.0**-54]), np.array([0]), np.ones(1)
+    )
+    assert can_take(features, labels, probe, 1, 2)
+    assert not verify(forged, features, labels, probe, 1)
+    at, plus = np.array([0, 1, 2, 4]), np.array([0, 0, 0, 1])
+    points = homogenise(np.vstack([features, probe]))
+    weights = np.append(forged.weights, 1.0)
+    proved, _ = perturbation.near_exact(points, plus, 1 - plus, at, weights, 0, 1.0)
+    assert not proved
+
+
+def test_a_bad_inverse_proves_nothing():
+    system, eta = np.array([[1.0, -1.0]]), np.array([0.5, 0.5])
+    square = np.vstack([system, np.ones(2)])
+    right = np.linalg.inv(square)
+    assert perturbation._shown_near(system, square, right, eta, 0.5, 1e-12)
+    for wrong in (0 * right, 0.4 * right, right + np.nan):
+        assert not perturbation._shown_near(system, square, wrong, eta, 0.5, 1e-12)
+
+
 def test_a_witness_within_its_rounding_bound_does_not_pass():
     rng = np.random.default_rng(0)
     fooled = 0
