@@ -152,7 +152,7 @@ def test_residuals_of_rounding_size_do_not_fool_the_verifier():
     # Forged: the probe as the combination of two points of one class that it was computed from.
     free = held = 0
     for seed in range(40):
-        features, labels, probes, classes = near_degenerate("probe_at_the_edge", seed)
+        features, labels, _, classes = near_degenerate("probe_at_the_edge", seed)
         rng = np.random.default_rng(seed)
         told = labels[0]
         mates = np.flatnonzero(labels == told)[:2]
@@ -170,18 +170,18 @@ def test_residuals_of_rounding_size_do_not_fool_the_verifier():
 
 
 def test_a_weight_that_would_have_to_be_negative_is_not_proved():
-    # The probe is under the edge from (0, 0) to (2, 2) by one bit, the third point above it.
+    # The probe is under the edge from (0, 0) to (2, 2) by 2⁻⁴², the third point above it.
     features = np.array([[0.0, 0.0], [2.0, 2.0], [1.0, 2.0], [5.0, 0.0]])
-    labels, probe = np.array([0, 0, 0, 1]), np.array([1.0, 1.0 - 2.0**-53])
+    labels, probe = np.array([0, 0, 0, 1]), np.array([1.0, 1.0 - 2.0**-42])
     forged = Farkas(
-        np.arange(3), np.ones(3, int), np.array([0.5, 0.5, 2.0**-54]), np.array([0]), np.ones(1)
+        np.arange(3), np.ones(3, int), np.array([0.5, 0.5, 2.0**-43]), np.array([0]), np.ones(1)
     )
     assert can_take(features, labels, probe, 1, 2)
     assert not verify(forged, features, labels, probe, 1)
     at, plus = np.array([0, 1, 2, 4]), np.array([0, 0, 0, 1])
     points = homogenise(np.vstack([features, probe]))
     weights = np.append(forged.weights, 1.0)
-    proved, _ = perturbation.near_exact(points, plus, 1 - plus, at, weights, 0, 1.0)
+    proved, _ = perturbation.near_exact(points, plus, 1 - plus, at, weights, 0, 1e-12)
     assert not proved
 
 

@@ -86,7 +86,7 @@ def _system(points: Any, plus: Any, minus: Any, at: Any, weights: Any, kept: Any
                 shift = exponents[t] - top - largest
                 if math.frexp(value)[1] + shift < -960:
                     return nothing, eta, exponents
-                matrix[i, t] = math.ldexp(value, shift)
+                matrix[i, t] = math.ldexp(value, int(shift))
                 if minus[t] == k:
                     matrix[i, t] = -matrix[i, t]
     return matrix, eta, exponents
@@ -180,7 +180,7 @@ def near_exact(
     proved = _shown_near(matrix, square, inverse, eta, eta[basis].min(), worst)
     better = np.empty(q)
     for t in range(q):
-        better[t] = math.ldexp(eta[t], exponents[t])
+        better[t] = math.ldexp(eta[t], int(exponents[t]))
     return proved, better
 
 
