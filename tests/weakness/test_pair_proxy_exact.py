@@ -169,19 +169,18 @@ def test_residuals_of_rounding_size_do_not_fool_the_verifier():
     assert free > 0
 
 
-def test_a_weight_that_would_have_to_be_negative_is_not_proved():
-    # The probe is under the edge from (0, 0) to (2, 2) by 2⁻⁴², the third point above it.
+@pytest.mark.parametrize(("bits", "worst"), [(42, 1e-12), (30, 1e-6)])
+def test_a_weight_that_would_have_to_be_negative_is_not_proved(bits, worst):
+    # The probe is under the edge from (0, 0) to (2, 2) by a hair, the third point above it.
     features = np.array([[0.0, 0.0], [2.0, 2.0], [1.0, 2.0], [5.0, 0.0]])
-    labels, probe = np.array([0, 0, 0, 1]), np.array([1.0, 1.0 - 2.0**-42])
-    forged = Farkas(
-        np.arange(3), np.ones(3, int), np.array([0.5, 0.5, 2.0**-43]), np.array([0]), np.ones(1)
-    )
+    labels, probe = np.array([0, 0, 0, 1]), np.array([1.0, 1.0 - 2.0**-bits])
+    weights = np.array([0.5, 0.5, 0.5 * 2.0**-bits, 1.0])
+    forged = Farkas(np.arange(3), np.ones(3, int), weights[:3], np.array([0]), weights[3:])
     assert can_take(features, labels, probe, 1, 2)
     assert not verify(forged, features, labels, probe, 1)
     at, plus = np.array([0, 1, 2, 4]), np.array([0, 0, 0, 1])
     points = homogenise(np.vstack([features, probe]))
-    weights = np.append(forged.weights, 1.0)
-    proved, _ = perturbation.near_exact(points, plus, 1 - plus, at, weights, 0, 1e-12)
+    proved, _ = perturbation.near_exact(points, plus, 1 - plus, at, weights, 0, worst)
     assert not proved
 
 
