@@ -19,7 +19,7 @@ from helpers.weakness.pair_proxy import (
     spanning,
     verify,
 )
-from helpers.weakness.pair_proxy.certificates import margins_exceed_rounding
+from helpers.weakness.pair_proxy.certificates import layers_hold, margins_exceed_rounding
 from helpers.weakness.pair_proxy.problem import homogenise
 
 
@@ -218,6 +218,21 @@ def test_a_witness_within_its_rounding_bound_does_not_pass():
 def test_the_bound_covers_what_underflow_loses():
     tiny = np.array([[[1e-200, 0.0], [0.0, 0.0]]])
     assert not margins_exceed_rounding(tiny, np.array([[1e-120, 1.0]]), np.array([0])).any()
+
+
+def test_the_compiled_check_of_layers_is_the_plain_one():
+    rng = np.random.default_rng(2)
+    points, told = homogenise(rng.normal(size=(30, 4))), rng.integers(0, 3, 30)
+    deep = np.zeros((3, 5))
+    layers = rng.normal(size=(50, 3, 5))
+    told[:] = (points @ layers[0].T).argmax(axis=1)
+    layers[1], layers[2], layers[3] = 3 * layers[0], deep, np.nan
+    layers[4] = layers[0]
+    rival = (told[0] + 1) % 3
+    layers[4, rival] = layers[0, told[0]]  # a tie at the first point
+    plain = margins_exceed_rounding(layers, points, told).all(axis=1)
+    np.testing.assert_array_equal(layers_hold(layers, points, told), plain)
+    assert plain.tolist()[:5] == [True, True, False, False, False]
 
 
 def test_rows_that_only_nearly_span_are_not_proved():

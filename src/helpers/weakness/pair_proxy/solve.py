@@ -22,7 +22,15 @@ from helpers.errors import UserError
 
 from . import active_set, centre, exact, spanning
 from .active_set import AMBIGUOUS, FEASIBLE, INFEASIBLE, UNKNOWN
-from .certificates import TOLERANCE, Farkas, Witness, margins_exceed_rounding, rounding_of, verify
+from .certificates import (
+    TOLERANCE,
+    Farkas,
+    Witness,
+    layers_hold,
+    margins_exceed_rounding,
+    rounding_of,
+    verify,
+)
 from .perturbation import prove_all
 from .problem import (
     INSIDE,
@@ -247,12 +255,7 @@ class _Run:
         """Demote every pair whose witness does not provably label all its points."""
         problem = self.problem
         train = homogenise(problem.features)
-        good = np.concatenate(
-            [
-                margins_exceed_rounding(part, train, problem.labels).all(axis=1)
-                for part in np.array_split(layers, 1 + layers.shape[0] * train.shape[0] // 200_000)
-            ]
-        )
+        good = layers_hold(layers, train, problem.labels)
         probes, wanted = np.nonzero(self.status == FEASIBLE)
         owner = self.owner[probes, wanted]
         rows = homogenise(problem.probes[probes])
