@@ -75,19 +75,28 @@ price = finite_jit(_price_loops) if HAVE_NUMBA else _price_arrays
 def transform(inverse: Any, plus: int, minus: int, vector: Any, last: int) -> Any:
     """Return L⁻¹ applied to (e_plus − e_minus) ⊗ vector; inverse holds the rows of L⁻ᵀ."""
     r = vector.shape[0]
-    if minus >= last:
-        return vector @ inverse[plus * r : (plus + 1) * r]
-    row = vector @ inverse[minus * r : (minus + 1) * r]
-    if plus >= last:
-        return -row
-    return vector @ inverse[plus * r : (plus + 1) * r] - row
+    row = np.zeros(inverse.shape[1])
+    for i in range(r):
+        value = vector[i]
+        if plus < last and minus < last:
+            row += value * (inverse[plus * r + i] - inverse[minus * r + i])
+        elif plus < last:
+            row += value * inverse[plus * r + i]
+        else:
+            row -= value * inverse[minus * r + i]
+    return row
 
 
 @jit
 def split(basis: Any, row: Any) -> Any:
-    """Split a row into its coefficients in an orthonormal basis and the rest (twice is enough)."""
+    """Split a row into its coefficients in an orthonormal basis and the rest.
+
+    Twice is enough, and once if little was taken away (Daniel, Gragg, Kaufman & Stewart 1976).
+    """
     inner = basis @ row
     rest = row - inner @ basis
+    if rest @ rest > 0.5 * (row @ row):
+        return inner, rest
     again = basis @ rest
     return inner + again, rest - again @ basis
 

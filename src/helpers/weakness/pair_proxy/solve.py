@@ -11,12 +11,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, optimize
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from helpers.errors import UserError
 
@@ -123,8 +124,14 @@ def pair_proxy(
     phi, y, x, k = check_inputs(features, labels, probes, classes)
     layer = None if last_layer is None else _check_layer(last_layer, k, phi.shape[1])
     # One thread: several would only wait for each other on products this small.
-    with threadpool_limits(1, user_api="blas"):
+    with _libraries().limit(limits=1, user_api="blas"):
         return _answer(build(phi, y, x, k), layer, settle, within)
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Look for the BLAS libraries once a process: a look takes milliseconds."""
+    return ThreadpoolController()
 
 
 def _answer(
