@@ -60,5 +60,6 @@ class Toy(Experiment):
 
 def only_these(monkeypatch: pytest.MonkeyPatch, protocols: dict[str, Experiment]) -> None:
     """Let the registry of protocols know these and no others."""
-    monkeypatch.setattr(experiments, "known", lambda: list(protocols))
-    monkeypatch.setattr(experiments, "find", protocols.__getitem__)
+    own = {name: {name: protocol} for name, protocol in protocols.items()}
+    monkeypatch.setattr(experiments, "_modules", lambda: list(own))
+    monkeypatch.setattr(experiments, "_protocols_of", own.__getitem__)

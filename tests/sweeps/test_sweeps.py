@@ -27,7 +27,7 @@ from helpers.sweeps import sweep as sweeps
 from helpers.sweeps.fingerprint import code_fingerprint, method_fingerprint
 from toy_experiment import Toy, only_these
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 SOURCE = HERE.parent / "src"
 RUN = """
 from pathlib import Path
