@@ -7,7 +7,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,40 @@ class Ratio:
     def ratio(self) -> float:
         """Return the ratio of the medians."""
         return self.slow / self.fast
+
+    def times(self, unit: float) -> dict[str, float | str]:
+        """Return columns for a table: medians and ranges of both ways, and the ratio."""
+        return {
+            "plain loop": unit * self.slow,
+            "its range": span(unit * t for t in self.slow_runs),
+            "ours": unit * self.fast,
+            "our range": span(unit * t for t in self.fast_runs),
+            "times faster": self.ratio,
+        }
+
+
+def span(values: Iterable[float]) -> str:
+    """Return the least and the largest of some numbers as text, to three significant digits."""
+    found = list(values)
+    return f"{min(found):.3g}–{max(found):.3g}"
+
+
+def machine() -> str:
+    """Name the machine: processor, cores, system."""
+    return (
+        f"{processor()}, {platform.machine()} {platform.system()}, {os.cpu_count()} cores, "
+        f"load {os.getloadavg()[0]:.1f}"
+    )
+
+
+def processor() -> str:
+    """Return the processor's own name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "a processor"
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "a processor"
 
 
 def pin_to_one_core() -> None:
@@ -122,14 +156,16 @@ def show(title: str, rows: Sequence[dict[str, Any]]) -> None:
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()))
-    Console(width=120).print(table)
+    console = Console(width=120)
+    console.print(table)
+    console.print(f"on {machine()}", highlight=False)
 
 
 def save(name: str, rows: Sequence[dict[str, Any]], **extra: Any) -> Path:
     """Write rows and the machine they were taken on to _build/benchmarks/NAME.json, atomically."""
     OUTPUT.mkdir(parents=True, exist_ok=True)
     record = {
-        "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
+        "machine": machine(),
         "python": platform.python_version(),
         "taken": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **extra,

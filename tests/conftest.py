@@ -41,14 +41,25 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def smoke_chapters() -> Project:
+    """Run every chapter at the smoke profile, once for all test processes; build no site."""
+    return smoke_build("--no-site")
+
+
+@pytest.fixture(scope="session")
 def smoke_book() -> Project:
     """Build the whole book at the smoke profile, once for all test processes."""
+    return smoke_build()
+
+
+def smoke_build(*options: str) -> Project:
+    """Build in _build/smoke, where what is good already is kept."""
     project = Project(ROOT, ROOT / "_build" / "smoke")
     project.build.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "helpers", "book", "--profile", "smoke", "--device", "cpu"]
     with filelock.FileLock(project.build / ".tests.lock"):
         done = subprocess.run(
-            [*command, "--build-dir", str(project.build)],
+            [*command, "--build-dir", str(project.build), *options],
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -19,7 +19,8 @@ from helpers.press.project import find_project, source_of, tags_of
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
-NUMBERED = [path for path in NOTEBOOKS if path.name[:2].isdigit()]
+FOLDERS = {path.parent.name for path in (ROOT / "src/helpers/chapters").glob("*/__init__.py")}
+CHAPTERS = [path for path in NOTEBOOKS if path.stem.replace("-", "_") in FOLDERS]
 NOTEBOOK_METADATA = {"kernelspec", "language_info", "helpers", "jupytext", "mystnb"}
 CELL_METADATA = {"tags", "mystnb", "slideshow"}
 PLOTTING = re.compile(r"\bplt\.(subplots|figure|subplot_mosaic)\(")
@@ -41,6 +42,55 @@ def prose(path: Path) -> str:
 def test_every_notebook_is_in_the_table_of_contents() -> None:
     listed = {chapter.path for chapter in read_chapters(find_project(start=ROOT))}
     assert set(NOTEBOOKS) <= listed
+
+
+def test_every_chapter_folder_has_its_notebook_and_links_to_it() -> None:
+    assert {path.stem.replace("-", "_") for path in CHAPTERS} == FOLDERS
+    for path in CHAPTERS:
+        package = ROOT / "src/helpers/chapters" / path.stem.replace("-", "_")
+        assert f"book/{path.name}" in (package / "__init__.py").read_text(encoding="utf-8")
+
+
+def guards(path: Path) -> list[str]:
+    """Return the sentences that a notebook's guards quote."""
+    calls = [
+        node
+        for cell in code_cells(path)
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"holds", "page.holds"}
+    ]
+    quoted = [call.args[0] for call in calls]
+    assert all(isinstance(one, ast.Constant) and isinstance(one.value, str) for one in quoted)
+    return [ast.literal_eval(one) for one in quoted]
+
+
+@each(NOTEBOOKS)
+def test_every_guarded_sentence_stands_in_the_text_word_for_word(path: Path) -> None:
+    text = " ".join(prose(path).split())
+    missing = [one for one in guards(path) if " ".join(one.split()) not in text]
+    assert missing == []
+
+
+@each(CHAPTERS)
+def test_every_chapter_guards_its_findings(path: Path) -> None:
+    assert len(guards(path)) >= 5
+
+
+@each(NOTEBOOKS)
+def test_machinery_never_shows(path: Path) -> None:
+    hidden = {"hide-input", "remove-cell", "remove-input", "hide-cell", "parameters"}
+    plumbing = re.compile(r"\b(put|holds|page\.box|glue)\(")
+    shown = [
+        cell.id
+        for cell in code_cells(path)
+        if plumbing.search(cell.source) and not hidden & set(tags_of(cell))
+    ]
+    assert shown == []
+
+
+@each(NOTEBOOKS)
+def test_chapters_are_referred_to_by_name(path: Path) -> None:
+    assert re.findall(r"\b[Cc]hapters? \d+", prose(path)) == []
 
 
 @each(NOTEBOOKS)
@@ -93,7 +143,7 @@ def test_figures_have_alternative_text(path: Path) -> None:
             assert len(alt) >= 20, f"{cell.id}: say in words what the figure shows"
 
 
-@each(NUMBERED)
+@each(CHAPTERS)
 def test_every_exercise_has_a_solution(path: Path) -> None:
     text = prose(path)
     exercises = re.findall(r"\{exercise(?:-start)?\}[^\n]*\n(?::.*\n)*?:label: *(\S+)", text)
@@ -104,7 +154,7 @@ def test_every_exercise_has_a_solution(path: Path) -> None:
     assert sorted(exercises) == sorted(solved)
 
 
-@each(NUMBERED)
+@each(CHAPTERS)
 def test_has_one_title_and_a_summary(path: Path) -> None:
     text = re.sub(r"```.*?```", "", prose(path), flags=re.DOTALL)
     assert len(re.findall(r"^# \S", text, flags=re.MULTILINE)) == 1

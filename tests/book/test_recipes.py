@@ -30,7 +30,7 @@ def test_commands_of_the_page_are_understood(text: str) -> None:
         name, *arguments = shlex.split(line)
         options = commands[name].make_context(name, arguments).params
         for table in options.get("names") or []:
-            assert table == "NAME" or name == "data" or table in experiments.EXPERIMENTS
+            assert table == "NAME" or name == "data" or table in experiments.known()
         if address := options.get("scheduler"):
             refuse_address(address.replace("HOST:", "host:").replace("ADDRESS", "tcp://host:1"))
 

@@ -15,11 +15,12 @@ from sklearn.datasets import load_digits
 from helpers import data, experiments
 from helpers.chapters.model_selection import figures as region_pictures
 from helpers.chapters.model_selection.claims import TABLE_3
-from helpers.claims import claim, rankings
+from helpers.claims import rankings
 from helpers.errors import UserError
 from helpers.experiments import model_selection
 from helpers.experiments import shared_layer as shared_protocol
 from helpers.experiments.model_selection import FAMILY, RIVALS
+from helpers.ledger import find as claim
 from helpers.measures import shared_layer
 from helpers.measures.pair_proxy import pair_proxy_reference
 from helpers.measures.regions import activation_patterns, count_patterns_by_row

@@ -25,7 +25,7 @@ from helpers.files import write_text
 from helpers.press import jupyter_book as site
 from helpers.press import worker
 from helpers.press.book import Options, Tally, build_book
-from helpers.press.cache import Record, imported_names, load_record, reachable_files
+from helpers.press.cache import Record, load_record
 from helpers.press.jupyter_book import effective_parameters, warnings_in
 from helpers.press.project import Chapter, Project, chapters, find_root
 from helpers.press.provenance import chapter_times, read_times
@@ -300,40 +300,6 @@ def test_times_that_are_missing_or_damaged_are_named(tmp_path: Path) -> None:
     (tmp_path / "chapters.json").write_text("{")
     with pytest.raises(UserError, match=r"chapters\.json is damaged"):
         read_times(tmp_path / "chapters.json")
-
-
-def test_imports_reach_modules_through_others(tmp_path: Path) -> None:
-    package = tmp_path / "helpers"
-    files = {
-        "__init__.py": "",
-        "alone.py": "import math",
-        "table.py": "def read():\n    from helpers.deep import inner\n",
-        "deep/__init__.py": "from . import outer",
-        "deep/inner.py": "from ..alone import x",
-        "deep/outer.py": "",
-        "other.py": "import helpers.table",
-        "numbers.json": "{}",
-    }
-    for name, text in files.items():
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / name).write_text(text)
-
-    def names(source: str) -> set[str]:
-        found = reachable_files(package, [source])
-        return {path.relative_to(package).as_posix() for path in found}
-
-    always = {"__init__.py", "numbers.json"}
-    deep = {"deep/__init__.py", "deep/inner.py", "deep/outer.py", "alone.py"}
-    assert names("import numpy") == {"numbers.json"}
-    assert names("from helpers import alone") == always | {"alone.py"}
-    assert names("%matplotlib inline\nimport helpers.table as t") == always | {"table.py"} | deep
-    assert names("from helpers.deep.inner import x") == always | deep
-    assert names("this is no python") == set(files)
-    assert names("import importlib\nimportlib.import_module(name)") == set(files)
-    assert imported_names("from .inner import x", "helpers", "helpers.deep") == {
-        "helpers.deep.inner",
-        "helpers.deep.inner.x",
-    }
 
 
 def test_pages_show_effective_parameters() -> None:

@@ -127,6 +127,16 @@ def test_chapters_offer_their_clean_notebook(site, documents):
         assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
 
 
+def test_addresses_that_chapters_once_had_lead_to_them(site):
+    moved = sorted(site.glob("book/[0-9]*.html"))
+    assert len(moved) >= 12
+    for path in moved:
+        document = Document(path)
+        assert document.links, path.name
+        assert all((path.parent / link).is_file() for link in document.links)
+        assert "http-equiv" in path.read_text(encoding="utf-8")
+
+
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.xdist_group("site")

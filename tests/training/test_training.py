@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from helpers import networks
 from helpers.errors import UserError
-from helpers.training import SGD, Trained, kernels, train, train_reference
+from helpers.training import SGD, Prepared, Trained, cpu, kernels, train, train_reference
 from helpers.training.cpu import train_on_cpu
 from helpers.training.stack import train_in_chunks, train_stack
 
@@ -27,7 +27,11 @@ BOTH = pytest.mark.parametrize("way", ["cpu", "stack"])
 
 def run(way, widths, seeds, images, labels, sgd):
     """Train by one of the two fast ways, in the dtype of the images."""
-    return {"cpu": train_on_cpu, "stack": train_stack}[way](widths, seeds, images, labels, sgd)
+    return {"cpu": on_cpu, "stack": train_stack}[way](widths, seeds, images, labels, sgd)
+
+
+def on_cpu(widths, seeds, images, labels, sgd):
+    return train_on_cpu(widths, seeds, Prepared(images), labels, sgd)
 
 
 def reference(widths, seeds, images, labels, sgd):
@@ -128,6 +132,50 @@ def test_a_network_is_the_same_alone_and_in_company_and_frozen_once_stopped(way)
     torch.testing.assert_close(networks.cross_entropy(together.stack, x, y), together.train_loss)
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    values=st.sampled_from(["bytes", "any"]),
+    pixels=st.integers(1, 3 * kernels.TILE + 5),
+    n=st.integers(1, 12),
+    seed=st.integers(0, 1000),
+)
+def test_images_come_back_from_their_sparse_rows_to_the_last_bit(values, pixels, n, seed):
+    # Up to 12 · 581 different values: more than 256 are held another way.
+    draw = np.random.default_rng(seed)
+    images = draw.integers(0, 256, (n, pixels)).astype(np.float32) / 255
+    if values == "any":
+        images = draw.standard_normal((n, pixels))
+    images *= (draw.random((n, pixels)) < 0.7) & (draw.random(pixels) < 0.8)
+    ready = Prepared(torch.from_numpy(images))
+    rows, live, back = ready.rows, ready.live.numpy(), np.zeros_like(images)
+    for i in range(n):
+        for tile in range(rows.starts.shape[1] - 1):
+            part = slice(rows.starts[i, tile], rows.starts[i, tile + 1])
+            assert (rows.columns[part] // kernels.TILE == tile).all()
+            back[i, live[rows.columns[part]]] = rows.table[rows.codes[part]]
+    assert (back == images).all()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_images_of_several_tiles_and_any_values_are_trained_on_as_by_the_plain_loop(noise):
+    draw = torch.Generator().manual_seed(0)
+    images = IMAGES[:70].repeat(1, 7)
+    images = images + noise * torch.rand(images.shape, generator=draw) * (images != 0)
+    widths, sgd = (448, 130, 16, 10), SGD(0.1, 32, 10)
+    ours = train(widths, [3], images, LABELS[:70], sgd, device="cpu", dtype=torch.float64)
+    assert_same(ours, reference(widths, [3], images, LABELS[:70], sgd), 1e-10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_images_prepared_once_are_as_good_as_images(dtype):
+    ready = Prepared(FIRST[0])
+    once = train(WIDTHS, range(2), FIRST[0], FIRST[1], MEMORISE, device="cpu", dtype=dtype)
+    for seed in range(2):
+        again = train(WIDTHS, [seed], ready, FIRST[1], MEMORISE, device="cpu", dtype=dtype)
+        for a, b in zip(parameters(once), parameters(again), strict=True):
+            assert torch.equal(a[seed], b[0])
+
+
 def test_workers_change_nothing():
     one = train(WIDTHS, range(5), *FIRST, MEMORISE, device="cpu", workers=1)
     two = train(WIDTHS, range(5), *FIRST, MEMORISE, device="cpu", workers=2)
@@ -158,7 +206,7 @@ def test_a_pixel_that_is_always_zero_keeps_the_weights_it_was_drawn_with(way):
 
 def test_dropping_zero_pixels_is_training_without_them():
     live = (FIRST[0] != 0).any(dim=0)
-    wide = train_on_cpu(WIDTHS, [2], *FIRST, MEMORISE)
+    wide = on_cpu(WIDTHS, [2], *FIRST, MEMORISE)
     # The same network on the live pixels only, started from the same weights by hand.
     net, generator = networks.initialise_one(WIDTHS, 2)
     weights = [w[0].double() for w in net.weights]
@@ -197,17 +245,11 @@ def test_nan_is_divergence_even_where_argmax_would_call_it_right():
     x, y = IMAGES[zeros].float(), LABELS[zeros]
     nan = networks.initialise(WIDTHS, [0])
     nan.weights[1][0, 0, 0] = float("nan")
-    weights = tuple(w[0].T.contiguous().numpy() for w in nan.weights)
-    biases = tuple(b[0].numpy() for b in nan.biases)
-    weights = (
-        np.pad(weights[0], ((0, 0), (0, 32))),
-        np.pad(weights[1], ((0, 32), (0, 0))),
-        *weights[2:],
-    )
-    biases = (np.pad(biases[0], (0, 32)), *biases[1:])
-    rows = kernels.sparse_rows(x.numpy(), np.arange(64, dtype=np.uint32))
-    space = kernels.workspace(weights, biases, rows, 64)
-    _, loss = kernels.evaluate(weights, biases, rows, y.numpy(), space, False)
+    everywhere = torch.arange(64)
+    packed = cpu.pack(nan, everywhere)
+    rows = kernels.sparse_rows(x.numpy(), everywhere.numpy())
+    space = kernels.workspace(packed, rows, 64)
+    _, loss = kernels.evaluate(packed, rows, y.numpy(), space, False)
     assert np.isnan(loss)
 
 
@@ -228,11 +270,11 @@ def test_a_target_loss_replaces_the_stop_at_memorisation(way, plain64):
 
 
 def test_the_stop_is_the_first_check_with_all_points_right(plain64):
-    ours = train_on_cpu(WIDTHS, [0], *FIRST, MEMORISE)
+    ours = on_cpu(WIDTHS, [0], *FIRST, MEMORISE)
     stop = int(ours.epochs)
     assert stop % 10 == 0
     earlier = dataclasses.replace(MEMORISE, max_epochs=stop - 10)
-    assert not train_on_cpu(WIDTHS, [0], *FIRST, earlier).memorised
+    assert not on_cpu(WIDTHS, [0], *FIRST, earlier).memorised
 
 
 @BOTH

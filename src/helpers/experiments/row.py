@@ -16,7 +16,7 @@ from helpers.measures.regions import count_patterns
 from helpers.measures.sharpness import hessian_trace, hutchinson_trace
 from helpers.measures.simplicity import weight_l1_norm, weight_l2_norm
 from helpers.networks import Stack, accuracy, activations, predictions
-from helpers.training import SGD, Trained, train
+from helpers.training import SGD, Prepared, Trained, train
 
 WIDTHS = (784, 256, 128, 10)
 POINTS_AT_ONCE = 4_096
@@ -56,6 +56,12 @@ def split_of(dataset: str, n: int) -> data.Split:
     return data.split(data.load(dataset), n)
 
 
+@lru_cache(maxsize=1)
+def _prepared(images: Tensor) -> Prepared:
+    """Prepare images for training, keeping the last; a tensor is its own key, not its values."""
+    return Prepared(images)
+
+
 def unseen(split: data.Split, points: int | None) -> tuple[Tensor, Tensor]:
     """Return the unseen images and labels, or the first `points` of them."""
     return split.unseen_images[:points], split.unseen_labels[:points]
@@ -64,7 +70,8 @@ def unseen(split: data.Split, points: int | None) -> tuple[Tensor, Tensor]:
 def train_on(dataset: str, n: int, seeds: list[int], sgd: SGD, device: str) -> Trained:
     """Train one network a seed on the protocol's training subset of size n."""
     split = split_of(dataset, n)
-    return train(WIDTHS, seeds, split.train_images, split.train_labels, sgd, device=device)
+    images = _prepared(split.train_images)
+    return train(WIDTHS, seeds, images, split.train_labels, sgd, device=device)
 
 
 def measure(

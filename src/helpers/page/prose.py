@@ -52,7 +52,7 @@ def holds(sentence: str, *facts: bool, profile: str) -> None:
     message = f"not true in this run: “{sentence}” since it is false that {_spelled(false[0])}"
     if choose_profile(profile) != "smoke":
         raise UntrueSentenceError(message)
-    print(f"notice (smoke): {message}", file=sys.stderr)
+    print(f"notice (smoke): {message}")
 
 
 def _spelled(place: int) -> str:

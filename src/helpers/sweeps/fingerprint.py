@@ -171,14 +171,27 @@ def _module(name: str, modules: dict[str, _Module | None]) -> _Module | None:
 
 
 def _load(name: str) -> _Module | None:
+    path = _file_of(name)
+    if path is None:
+        return None
+    is_package = path.name == "__init__.py"
+    return _parse(path.read_text(encoding="utf-8"), name, is_package=is_package)
+
+
+def _file_of(name: str) -> Path | None:
+    """Return the source file of a module without importing it, or None where there is none."""
+    root, *rest = name.split(".")
     try:
-        spec = importlib.util.find_spec(name)
+        spec = importlib.util.find_spec(root)
     except (ImportError, ValueError):
         return None
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+    if spec is None or spec.origin is None:
         return None
-    is_package = spec.submodule_search_locations is not None
-    return _parse(Path(spec.origin).read_text(encoding="utf-8"), name, is_package=is_package)
+    if not rest:
+        return Path(spec.origin) if spec.origin.endswith(".py") else None
+    base = Path(spec.origin).parent.joinpath(*rest)
+    found = [p for p in (base / "__init__.py", base.with_name(f"{base.name}.py")) if p.is_file()]
+    return found[0] if found else None
 
 
 def _parse(text: str, name: str, *, is_package: bool) -> _Module:
@@ -304,10 +317,7 @@ def _as_module(imported: tuple[str, str | None], importer: str) -> str | None:
     if name is None or root not in {"helpers", importer.split(".", maxsplit=1)[0]}:
         return module if name is None else None
     full = f"{module}.{name}"
-    try:
-        return full if importlib.util.find_spec(full) is not None else None
-    except (ImportError, ValueError):
-        return None
+    return full if _file_of(full) is not None else None
 
 
 def _is_docstring(node: ast.AST) -> bool:

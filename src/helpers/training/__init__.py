@@ -4,8 +4,9 @@ On a CPU each network is trained alone by the compiled epochs of `kernels`; on a
 trained at once by `stack`. `train_reference` is the plain PyTorch loop that both must agree with.
 """
 
+from helpers.training.prepared import Prepared
 from helpers.training.protocol import SGD, Trained
 from helpers.training.reference import train_reference
 from helpers.training.run import train
 
-__all__ = ["SGD", "Trained", "train", "train_reference"]
+__all__ = ["SGD", "Prepared", "Trained", "train", "train_reference"]

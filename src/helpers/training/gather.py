@@ -15,11 +15,14 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 
-def _gather_add(lanes: int) -> Callable[..., None]:
+def _gather_add(lanes: int, going_on: bool) -> Callable[..., None]:
     @intrinsic
     def gather_add(typing, out, place, table, column, rows, factors, begin, end):  # type: ignore[no-untyped-def]
         """Add sum over k in [begin, end) of factors[k] table[rows[k], column:column + lanes] to
         out.ravel()[place:place + lanes]. Nothing is checked: the caller keeps within bounds.
+
+        `going_on` takes out for the first terms of the same sum, which is then rounded as if it had
+        been run through at once; otherwise the sum begins at zero and is added when complete.
         """
         signature = types.void(out, types.intp, table, types.intp, rows, factors, *[types.intp] * 2)
 
@@ -43,7 +46,9 @@ def _gather_add(lanes: int) -> Callable[..., None]:
             def pointer(base, index):  # type: ignore[no-untyped-def]
                 return builder.bitcast(builder.gep(base, [index]), vector.as_pointer())
 
-            total = cgutils.alloca_once_value(builder, ir.Constant(vector, None))
+            there = pointer(target, start)
+            begun = builder.load(there, align=align) if going_on else ir.Constant(vector, None)
+            total = cgutils.alloca_once_value(builder, begun)
             with cgutils.for_range_slice(builder, first, last, first.type(1)) as (k, _):
                 row = builder.zext(builder.load(builder.gep(indices, [k])), stride.type)
                 here = pointer(source, builder.add(builder.mul(row, stride), offset))
@@ -52,8 +57,9 @@ def _gather_add(lanes: int) -> Callable[..., None]:
                 factor = builder.shuffle_vector(factor, undefined, ir.Constant(zeros, None))
                 term = builder.fmul(factor, builder.load(here, align=align), flags=fused)
                 builder.store(builder.fadd(builder.load(total), term, flags=fused), total)
-            there = pointer(target, start)
-            result = builder.fadd(builder.load(there, align=align), builder.load(total))
+            result = builder.load(total)
+            if not going_on:
+                result = builder.fadd(builder.load(there, align=align), result)
             builder.store(result, there, align=align)
             return context.get_dummy_value()
 
@@ -62,7 +68,29 @@ def _gather_add(lanes: int) -> Callable[..., None]:
     return gather_add
 
 
-# The first hidden layer is padded to a multiple of LANES; where it is one of 128, that is faster.
+@intrinsic
+def _fetch(typing, values, begin, end):  # type: ignore[no-untyped-def]
+    """Ask for values[begin:end] to be brought near the core: a hint, which changes no value."""
+
+    def code(context, builder, sig, arguments):  # type: ignore[no-untyped-def]
+        array = context.make_array(sig.args[0])(context, builder, arguments[0])
+        step = arguments[1].type(LINE // (values.dtype.bitwidth // 8))
+        integer, byte = ir.IntType(32), ir.IntType(8).as_pointer()
+        signature = ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer])
+        hint = builder.module.declare_intrinsic("llvm.prefetch", [byte], signature)
+        with cgutils.for_range_slice(builder, arguments[1], arguments[2], step) as (k, _):
+            here = builder.bitcast(builder.gep(array.data, [k]), byte)
+            # To read, into the second level of caches, as data.
+            builder.call(hint, [here, integer(0), integer(2), integer(1)])
+        return context.get_dummy_value()
+
+    return types.void(values, types.intp, types.intp), code
+
+
+# Bytes that come from memory together.
+LINE = 64
+# The first hidden layer is padded to a multiple of LANES.
 LANES = 64
-gather_add_64: Any = _gather_add(64)
-gather_add_128: Any = _gather_add(128)
+fetch: Any = _fetch
+gather_add: Any = _gather_add(LANES, going_on=False)
+gather_on: Any = _gather_add(LANES, going_on=True)

@@ -13,6 +13,7 @@ from helpers.device import choose_device
 from helpers.errors import UserError
 from helpers.networks import check_widths
 from helpers.training.cpu import train_on_cpu
+from helpers.training.prepared import Prepared
 from helpers.training.protocol import SGD, Trained
 from helpers.training.stack import matmul_precision, train_in_chunks, train_stack
 
@@ -20,7 +21,7 @@ from helpers.training.stack import matmul_precision, train_in_chunks, train_stac
 def train(
     widths: Sequence[int],
     seeds: Sequence[int],
-    images: Tensor,
+    images: Tensor | Prepared,
     labels: Tensor,
     sgd: SGD,
     *,
@@ -32,6 +33,8 @@ def train(
 ) -> Trained:
     """Train one network a seed on (n, d_0) images in floating point and (n,) labels.
 
+    Images that many networks are trained on one by one are better `Prepared` once.
+
     Network i is the one that `train_reference` trains from the same seed, up to rounding, whatever
     the other networks, the device and the number of workers. `workers` threads share a CPU's
     networks (the compiled epochs hold no lock); a GPU takes as many at a time as fit its memory.
@@ -40,18 +43,20 @@ def train(
     Raises UserError for shapes that disagree, labels out of range, no points, an unknown device.
     """
     widths = check_widths(widths)
-    _check(widths, seeds, images, labels, dtype, workers)
+    given = images.images if isinstance(images, Prepared) else images
+    _check(widths, seeds, given, labels, dtype, workers)
+    ready = images if isinstance(images, Prepared) else Prepared(images)
     target = choose_device(device)
     labels = labels.to(target, torch.int64)
-    images = images.to(target, dtype)
+    ready = ready.to(target, dtype)
     with _bar(progress, len(seeds) * sgd.max_epochs) as advance:
         if target.type == "cpu" and len(widths) > 2:
-            return train_on_cpu(
-                widths, seeds, images, labels, sgd, workers=workers, advance=advance
-            )
+            return train_on_cpu(widths, seeds, ready, labels, sgd, workers=workers, advance=advance)
         with matmul_precision(tf32):
             return train_in_chunks(
-                lambda chunk: train_stack(widths, chunk, images, labels, sgd, advance=advance),
+                lambda chunk: train_stack(
+                    widths, chunk, ready.images, labels, sgd, advance=advance
+                ),
                 seeds,
             )
 
@@ -82,17 +87,11 @@ def _check(
             f"{len(images)} images have labels of shape {tuple(labels.shape)}; "
             f"expected ({len(images)},)"
         )
-    if not images.is_floating_point():
-        raise UserError(
-            f"images are {images.dtype}; expected floating point, pixels scaled to [0, 1]"
-        )
     if labels.is_floating_point() or labels.min() < 0 or labels.max() >= widths[-1]:
         raise UserError(
             f"labels run from {labels.min()} to {labels.max()}; "
             f"expected whole numbers from 0 to {widths[-1] - 1}"
         )
-    if not bool(images.isfinite().all()):
-        raise UserError("images hold NaN or infinite pixels; expected finite numbers")
 
 
 @contextmanager

@@ -68,7 +68,9 @@ def configure(app: Sphinx, config: Config) -> None:
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0
     katex.KaTeXServer.start_server_process = start_formula_server
     katex.KATEX_DEFAULT_OPTIONS["strict"] = "ignore"  # “×” and friends in \text are fine
-    config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
+    templates = Path(__file__).parent / "templates"
+    config.templates_path.insert(0, str(templates))
+    config.redirect_html_template_file = str(templates / "redirect.html")
     static = Path(app.srcdir) / "book" / "_static"
     if static.is_dir():
         config.html_static_path.append(str(static))
