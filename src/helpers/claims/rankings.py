@@ -19,11 +19,13 @@ _NAMES = {"rho": "ρ", "p_holm": "p (Holm)", "p_bh": "p (BH)"}
 
 def estimates(table: pd.DataFrame) -> dict[str, Estimate]:
     """Return the rows of a `correlation_family` or `partial_family` as estimates, by name."""
-    parts = table[["rho", "low", "high", "p"]].astype(float)
     networks = table.get("n", pd.Series(0, index=table.index))
+    parts = zip(table["rho"], table["low"], table["high"], table["p"], networks, strict=True)
     return {
-        str(name): Estimate(*row, n=int(n), method="Spearman, BCa bootstrap")
-        for name, row, n in zip(table.index, parts.to_numpy().tolist(), networks, strict=True)
+        str(name): Estimate(
+            float(rho), float(low), float(high), float(p), int(n), "Spearman, BCa bootstrap"
+        )
+        for name, (rho, low, high, p, n) in zip(table.index, parts, strict=True)
     }
 
 
