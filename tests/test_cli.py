@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import subprocess
@@ -25,7 +26,10 @@ from helpers.press.project import Chapter
 from helpers.press.runner import Failure
 from helpers.sweeps import engines
 
-COMMANDS = ["data", "run", "book", "claims", "drift", "metadata", "bench", "doctor"]
+COMMANDS = [
+    *("data", "tables", "run", "verify", "accept", "book", "claims", "drift", "metadata"),
+    *("bench", "doctor"),
+]
 
 
 def call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -253,9 +257,33 @@ def test_a_changed_protocol_is_computed_under_another_name_and_never_published(
     run("vanishing_mnist_500", *changes)
     assert computed[0]["settings"] == {"n": 300, "how": {"hutchinson_vectors": 10}}
     assert re.search(r"✓ vanishing_mnist_500~[0-9a-f]{8}: 0 rows", capsys.readouterr().out)
-    for option in ("--publish", "--verify", "--accept"):
-        with pytest.raises(UserError, match=r"\(--set\) is never published"):
-            run("vanishing_mnist_500", *changes, option)
+    with pytest.raises(UserError, match=r"\(--set\) is never published"):
+        run("vanishing_mnist_500", *changes, "--publish")
     with pytest.raises(UserError, match="has no field 'm'"):
         run("theory", "vanishing_mnist_500", "--set", "m=3")
     assert len(computed) == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_an_example(command: str) -> None:
+    assert "Example" in call(command, "--help").stdout
+
+
+@pytest.mark.parametrize("place", ["file", "file/deeper", "/proc/book"])
+def test_a_build_folder_that_cannot_be_made_is_said_in_one_line(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = call("book", "--no-site", "--build-dir", str(tmp_path / place))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot ")
+    assert done.stderr.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_the_ledger_is_printed_for_machines() -> None:
+    found = json.loads(call("claims", "--json").stdout)
+    assert {one["id"] for one in found["predictions"]} == {f"F{i}" for i in range(1, 7)}
+    assert len(found["claims"]) >= 51
+    for claim in found["claims"]:
+        assert claim["verdict"]
+        assert claim["rule"]
+        assert claim["value"] is None or claim["low"] <= claim["value"] <= claim["high"]

@@ -135,15 +135,21 @@ def book(
     )
 
 
+@app.command(epilog="Example: python -m helpers tables")
+def tables() -> None:
+    """List the tables of experiments: published by which code, and how far a re-run has come."""
+    from helpers import experiments
+
+    _show_frame(Console(), experiments.status())
+
+
 @app.command(
-    epilog="Examples: python -m helpers run --list · python -m helpers run all --workers 2 · "
+    epilog="Examples: python -m helpers run all --workers 2 · "
     "python -m helpers run NAME --publish · python -m helpers run NAME --scheduler tcp://host:8786 "
     "· python -m helpers run NAME --set n=300 --set how.hutchinson_vectors=10"
 )
 def run(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Tables by name, or 'all'.", show_default=False)
-    ] = None,
+    names: Annotated[list[str], typer.Argument(help="Tables by name, or 'all'.")],
     profile: Annotated[
         str, typer.Option("--profile", "-p", help="paper (the full protocol) or smoke (tiny).")
     ] = "paper",
@@ -161,15 +167,6 @@ def run(
         str | None, typer.Option(help="Address of a running Dask scheduler to send the cells to.")
     ] = None,
     publish: Annotated[bool, typer.Option("--publish", help="Copy into results/ after.")] = False,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Only compute a few published cells again.")
-    ] = False,
-    accept: Annotated[
-        bool, typer.Option("--accept", help="Keep rows of older code that a sample shows equal.")
-    ] = False,
-    list_only: Annotated[
-        bool, typer.Option("--list", help="List the tables, how far they are.")
-    ] = False,
     assignments: Annotated[
         list[str] | None,
         typer.Option(
@@ -194,36 +191,25 @@ def run(
     from helpers.sweeps.settings import parse
 
     console = Console()
-    if list_only or not names:
-        _show_frame(console, experiments.status())
-        return
     chosen = experiments.known() if names == ["all"] else list(names)
     settings = parse(assignments or ())
-    if settings and (publish or verify or accept):
+    if settings and publish:
         raise UserError(
-            "a changed protocol (--set) is never published, verified or accepted; leave out --set, "
-            "or run without --publish, --verify and --accept"
+            "a changed protocol (--set) is never published; leave out --set, or run without "
+            "--publish"
         )
     called = {name: experiments.changed(name, settings, profile).name for name in chosen}
     if publish and profile != "paper":
         raise UserError(f"only tables of the paper profile are published; got profile '{profile}'")
     try:
-        if scheduler is not None and not verify:
+        if scheduler is not None:
             found = worker_devices(scheduler, device)
             engine, count = scheduler, len(found)
             console.print(_describe_workers(scheduler, found), highlight=False, soft_wrap=True)
         else:
             engine, count = choose_engine(device, workers)
-        if not verify:
-            journey = experiments.journey(chosen, profile, count, settings)
+        journey = experiments.journey(chosen, profile, count, settings)
         for name in chosen:
-            if verify:
-                console.print(f"{name}: published cells computed again; largest differences:")
-                _show_frame(console, experiments.verify(name, device=device))
-                continue
-            if accept:
-                kept = experiments.accept(name, device=device)
-                console.print(f"{name}: {kept} rows of older code kept", highlight=False)
             console.print(journey.start(name), highlight=False, soft_wrap=True)
             table = experiments.compute(
                 name, profile, settings=settings, engine=engine, workers=count, device=device
@@ -239,6 +225,36 @@ def run(
     except KeyboardInterrupt:
         _say_error("interrupted: finished cells are kept, and the same command resumes")
         raise typer.Exit(130) from None
+
+
+@app.command(epilog="Examples: python -m helpers verify NAME · python -m helpers verify all")
+def verify(
+    names: Annotated[list[str], typer.Argument(help="Published tables by name, or 'all'.")],
+    cells: Annotated[int, typer.Option(min=1, help="Cells to compute again, a table.")] = 3,
+    device: DeviceOption = "auto",
+) -> None:
+    """Compute a few cells of published tables again, and record in results/ that they agree."""
+    from helpers import experiments
+    from helpers.device import refuse_impossible
+
+    refuse_impossible(device)
+    console = Console()
+    for name in experiments.known() if names == ["all"] else names:
+        console.print(f"{name}: published cells computed again; largest differences:")
+        _show_frame(console, experiments.verify(name, cells, device))
+
+
+@app.command(epilog="Example: python -m helpers accept NAME && python -m helpers run NAME")
+def accept(
+    names: Annotated[list[str], typer.Argument(help="Tables by name.")],
+    device: DeviceOption = "auto",
+) -> None:
+    """Keep the rows of a stopped run that older code computed, where a sample shows them equal."""
+    from helpers import experiments
+
+    for name in names:
+        kept = experiments.accept(name, device=device)
+        Console().print(f"{name}: {kept} rows of older code kept", highlight=False)
 
 
 @app.command(
@@ -277,15 +293,25 @@ def drift(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: python -m helpers claims --profile laptop")
-def claims(profile: ProfileOption = "laptop", device: DeviceOption = "auto") -> None:
+@app.command(
+    epilog="Examples: python -m helpers claims · "
+    "python -m helpers claims --json | jq '.claims[] | .id, .verdict'"
+)
+def claims(
+    profile: ProfileOption = "laptop",
+    device: DeviceOption = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="For machines: print JSON.")] = False,
+) -> None:
     """Print the ledger, every claim with its verdict, and our predictions with their outcomes."""
     from helpers.experiments import loader
-    from helpers.ledger import print_ledger, print_predictions
+    from helpers.ledger import ledger_json, print_ledger, print_predictions
     from helpers.profiles import choose_profile
 
     choose_profile(profile)
     load = loader(profile, device)
+    if as_json:
+        typer.echo(ledger_json(load))
+        return
     print_ledger(load)
     print_predictions(load)
 
@@ -378,9 +404,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         _say_error(str(error))
     except OSError as error:
-        if debug or error.errno not in DISK:
+        if debug:
             raise
-        _say_error(f"cannot write {error.filename or 'a file'}: {DISK[error.errno]}")
+        remedy = DISK.get(error.errno or 0, f"{error.strerror or error}; use another place")
+        _say_error(f"cannot use {error.filename or 'a file'}: {remedy}")
     sys.exit(1)
 
 

@@ -233,7 +233,7 @@ def test_damaged_list_of_equal_codes_is_named_and_loses_nothing(tmp_path, text):
     equal = tmp_path / "toy" / "equal_codes.json"
     equal.write_text(text)
     (tmp_path / "toy.csv").unlink()
-    with pytest.raises(UserError, match=r"cannot read .*equal_codes\.json.*run toy --accept"):
+    with pytest.raises(UserError, match=r"cannot read .*equal_codes\.json.*helpers accept toy"):
         run_toy(tmp_path)
     assert rows_on_disk(tmp_path) == 8
     equal.unlink()

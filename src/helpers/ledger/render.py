@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from html import escape
 
@@ -69,3 +70,22 @@ def print_predictions(load: Load, console: Console | None = None) -> None:
         report = judge(one, load)
         table.add_row(f"{one.id}. {one.statement}", report.measured, str(report.outcome))
     (console or Console()).print(table)
+
+
+def ledger_json(load: Load) -> str:
+    """Return the ledger and our predictions as JSON: {"claims": […], "predictions": […]}."""
+    frame = ledger(load).astype(object)
+    reports = [judge(one, load) for one in predictions()]
+    found = {
+        "claims": frame.where(frame.notna(), None).to_dict("records"),
+        "predictions": [
+            {
+                "id": report.prediction.id,
+                "statement": report.prediction.statement,
+                "measured": report.measured,
+                "outcome": str(report.outcome),
+            }
+            for report in reports
+        ],
+    }
+    return json.dumps(found, indent=1, ensure_ascii=False)

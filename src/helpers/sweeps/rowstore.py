@@ -150,8 +150,8 @@ class RowStore:
         except (ValueError, TypeError) as error:  # read as empty, it would cost all accepted rows
             raise UserError(
                 f"cannot read {self.equal_codes} ({error}), which says whose rows count as the "
-                f"present code's; delete it, then run `python -m helpers run {self.folder.name} "
-                "--accept` to check them again"
+                f"present code's; delete it, then run `python -m helpers accept "
+                f"{self.folder.name}` to check them again"
             ) from error
 
     def _array_file(self, record: Row) -> Path:
