@@ -407,7 +407,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if debug:
             raise
         remedy = DISK.get(error.errno or 0, f"{error.strerror or error}; use another place")
-        _say_error(f"cannot use {error.filename or 'a file'}: {remedy}")
+        _say_error(f"cannot write {error.filename or 'a file'}: {remedy}")
     sys.exit(1)
 
 
