@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from worlds import gone_altogether, world
+from made_up_crossings import gone_altogether, world
 
 from helpers import experiments
 from helpers.chapters.batch_or_rate import analysis

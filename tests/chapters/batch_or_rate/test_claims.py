@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from worlds import at_large_n, everywhere, gone_altogether, loader, world
+from made_up_crossings import at_large_n, everywhere, gone_altogether, loader, world
 
 from helpers.chapters.batch_or_rate import claims
 from helpers.claims.predictions import Outcome

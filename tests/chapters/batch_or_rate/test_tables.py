@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from worlds import at_large_n, everywhere, gone_altogether, loader, world
+from made_up_crossings import at_large_n, everywhere, gone_altogether, loader, world
 
 from helpers.analysis import large_n
 from helpers.chapters.batch_or_rate import analysis, figures, tables

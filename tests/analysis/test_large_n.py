@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from worlds import at_large_n, loader
+from made_up_crossings import at_large_n, loader
 
 from helpers.analysis import large_n
 from helpers.errors import MissingTableError
