@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.chapters.vanishing.scales import NOT_YET, by_size, in_words, so_far
 from helpers.errors import UserError
 from helpers.experiments.batch_or_rate import (
     SIZES,
@@ -21,10 +20,12 @@ from helpers.experiments.batch_or_rate import (
     Stop,
     updates_per_epoch,
 )
+from helpers.page.tables import listed
 from helpers.statistics import Estimate, holm, paired_difference, spearman, spearman_within
 
 STOPS: Mapping[Stop, str] = {"memorised": "all right", "matched_loss": "equal loss"}
 Combination = tuple[int, float]  # batch size, learning rate
+Crossings = Mapping[int, pd.DataFrame]  # by n
 Measure = Callable[..., Estimate]  # of a frame, an outcome and, if not (a), a stop
 # Outcomes of the regressions and contrasts: a linear scale for each.
 OUTCOMES: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
@@ -33,32 +34,9 @@ OUTCOMES: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
 }
 
 
-@dataclass(frozen=True)
-class Crossings:
-    """The measured crossings by n, with every network in them, and the n that are missing."""
-
-    frames: Mapping[int, pd.DataFrame]
-    missing: tuple[int, ...]
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Return the n that are measured, in order."""
-        return tuple(self.frames)
-
-    @property
-    def state(self) -> str:
-        """Say which sizes are measured and which are not yet."""
-        if not self.sizes:
-            return f"none of n = {in_words(self.missing)} is measured yet"
-        return so_far(self.sizes, self.missing)
-
-
-def gather(load: Callable[[str], pd.DataFrame], sizes: Sequence[int] = SIZES) -> Crossings:
-    """Read the crossing at every n that has a table, and note which have none.
-
-    A damaged table raises UserError; a table that was never computed is missing.
-    """
-    return Crossings(*by_size(sizes, lambda n: load(f"batch_or_rate_mnist_{n}")))
+def gather(load: Callable[[str], pd.DataFrame]) -> Crossings:
+    """Read the crossing at every n, with every network in it."""
+    return {n: load(f"batch_or_rate_mnist_{n}") for n in SIZES}
 
 
 def rates(frame: pd.DataFrame) -> list[float]:
@@ -95,11 +73,6 @@ def noise_level(rate: float, batch: int, n: int) -> float:
     """
     sizes = [min(batch, n - start) for start in range(0, n, batch)]
     return rate * float(np.mean([1 / size - 1 / n for size in sizes]))
-
-
-def without_noise(crossings: Crossings) -> tuple[int, ...]:
-    """Return the measured n at which the largest batch is the whole training set."""
-    return tuple(n for n, frame in crossings.frames.items() if batches(frame)[-1] >= n)
 
 
 def grid(frame: pd.DataFrame, column: str, stop: Stop) -> pd.DataFrame:
@@ -157,13 +130,12 @@ def stragglers(crossings: Crossings) -> pd.DataFrame:
     """
     columns = ["n", "stop", "batch", "rate", "networks", "diverged", "not_stopped", "train_loss"]
     found = []
-    for n, frame in crossings.frames.items():
+    for n, frame in crossings.items():
         for stop, name in STOPS.items():
             table = summary(frame, stop).reset_index()
             late = table[(table["diverged"] > 0) | (table["not_stopped"] > 0)]
             found.append(late.assign(n=n, stop=name)[columns])
-    whole = pd.concat(found) if found else pd.DataFrame(columns=columns)
-    return whole.set_index(["n", "stop", "batch", "rate"])
+    return pd.concat(found).set_index(["n", "stop", "batch", "rate"])
 
 
 def by_seed(frame: pd.DataFrame, outcome: str, stop: Stop) -> pd.DataFrame:
@@ -219,12 +191,12 @@ def rate_at_largest_batch(frame: pd.DataFrame, outcome: str, stop: Stop = "memor
     return contrast(frame, outcome, stop, [at["large_batch"]], [at["large, slow"]])
 
 
-def two_ways(frame: pd.DataFrame, outcome: str, stop: Stop = "memorised") -> pd.DataFrame:
+def two_ways(frame: pd.DataFrame, outcome: str, stop: Stop = "memorised") -> dict[str, Estimate]:
     """Split what the paper compares into a step in rate and a step in batch, in both orders.
 
-    A row for each step: 'rate, batch small', 'batch, rate high' (one way), 'batch, rate low',
-    'rate, batch large' (the other), and 'both', with estimate, low, high and p, paired by seed. The
-    two steps of a way add up to 'both' where no network diverged.
+    'rate, batch small' and 'batch, rate high' are one way, 'batch, rate low' and 'rate, batch
+    large' the other, 'both' is the whole; paired by seed. The two steps of a way add up to 'both'
+    where no network diverged.
     """
     at = corners(frame)
     steps = {
@@ -234,66 +206,42 @@ def two_ways(frame: pd.DataFrame, outcome: str, stop: Stop = "memorised") -> pd.
         "rate, batch large": ("large_batch", "large, slow"),
         "both": ("large_batch", "small_batch"),
     }
-    rows = {}
-    for name, (end, start) in steps.items():
-        one = contrast(frame, outcome, stop, [at[end]], [at[start]])
-        rows[name] = {"estimate": one.estimate, "low": one.low, "high": one.high, "p": one.p}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("step")
+    return {
+        name: contrast(frame, outcome, stop, [at[end]], [at[start]])
+        for name, (end, start) in steps.items()
+    }
 
 
-def shares(frame: pd.DataFrame, outcome: str, stop: Stop = "memorised") -> tuple[float, float]:
-    """Return the parts of rate and of batch in what the paper compares, averaged over both ways.
+def shares(
+    frame: pd.DataFrame, outcome: str, stop: Stop = "memorised"
+) -> tuple[Estimate, Estimate]:
+    """Estimate the parts of rate and of batch in what the paper compares, averaged over both ways.
 
     The average over the orders is Shapley's (1953) division; the parts add up to the whole.
     """
-    steps = two_ways(frame, outcome, stop)["estimate"]
-    rate = (steps["rate, batch small"] + steps["rate, batch large"]) / 2
-    batch = (steps["batch, rate high"] + steps["batch, rate low"]) / 2
-    return float(rate), float(batch)
+    at = corners(frame)
+    whole, fast, slow = [at["large_batch"]], [at["small, fast"]], [at["large, slow"]]
+    start = [at["small_batch"]]
+    rate = contrast(frame, outcome, stop, whole + fast, start + slow)
+    return rate, contrast(frame, outcome, stop, whole + slow, start + fast)
 
 
-def carrier(crossings: Crossings, outcome: str) -> str:
-    """Say in words how much of the difference between the regimes comes with which factor.
-
-    'Part' is in the direction of the difference; a factor that works against it leaves more than
-    all of it to the other. See `shares`.
-    """
-    factors = ("the learning rate", "the batch size")
-    found = set()
-    for frame in crossings.frames.values():
-        parts = np.array(shares(frame, outcome))
-        parts *= np.sign(parts.sum())
-        found.add((int(parts.argmax()), bool(parts.min() < 0)))
-    if not found:
-        return NOT_YET
-    if len({larger for larger, _ in found}) > 1:
-        return "the larger part comes now with the one, now with the other"
-    larger, _ = next(iter(found))
-    where = " at every size measured" if len(crossings.sizes) > 1 else ""
-    if all(against for _, against in found):
-        other = factors[1 - larger]
-        return (
-            f"more than all of it comes with {factors[larger]}{where}; {other} works the other way"
-        )
-    return f"the larger part comes with {factors[larger]}{where}"
-
-
-def effects(frame: pd.DataFrame, outcome: str, stop: Stop = "memorised") -> pd.DataFrame:
+def effects(frame: pd.DataFrame, outcome: str, stop: Stop = "memorised") -> dict[str, Estimate]:
     """Regress an outcome on log rate, log batch and their product, blocked by seed.
 
     Both logarithms are centred and scaled to run from −1 to 1 over their range; every seed has its
-    own intercept; intervals are from t with seeds as clusters (Liang and Zeger, 1986). A row a term
-    with change, low, high, p: for 'rate' and 'batch' the change of the outcome over the whole range
-    of the one, in the middle of the other; for 'rate × batch' the change over the rates at the
-    largest batch less that at the smallest; for 'ratio' the sum of both changes per factor e, which
-    is 0 where only rate/batch matters. Raises UserError with fewer than two levels of a factor.
+    own intercept; intervals are from t with seeds as clusters (Liang and Zeger, 1986). For 'rate'
+    and 'batch' the change of the outcome over the whole range of the one, in the middle of the
+    other; for 'rate × batch' the change over the rates at the largest batch less that at the
+    smallest; for 'ratio' the sum of both changes per factor e, which is 0 where only rate/batch
+    matters. Raises UserError with fewer than two levels of a factor.
     """
     import statsmodels.formula.api as smf
 
     if len(rates(frame)) < 2 or len(batches(frame)) < 2:
         raise UserError(
             f"{len(rates(frame))} rates × {len(batches(frame))} batch sizes; expected two or more "
-            "of each, as in the crossings at n = " + in_words(SIZES)
+            "of each, as in the crossings at n = " + listed(SIZES)
         )
     own = under(frame, stop)
     data = pd.DataFrame(
@@ -315,37 +263,33 @@ def effects(frame: pd.DataFrame, outcome: str, stop: Stop = "memorised") -> pd.D
         "ratio": (*per_e, 0),
     }
     places = [fit.model.exog_names.index(name) for name in ("rate", "batch", "rate:batch")]
-    rows = {}
+    found = {}
     for name, weight in weights.items():
         row = np.zeros(len(fit.params))
         row[places] = weight
         test = fit.t_test(row)
         low, high = np.ravel(test.conf_int())
-        change, p = np.ravel(test.effect)[0], np.ravel(test.pvalue)[0]
-        rows[name] = {
-            "change": float(change),
-            "low": float(low),
-            "high": float(high),
-            "p": float(p),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("term")
+        change, p = float(np.ravel(test.effect)[0]), float(np.ravel(test.pvalue)[0])
+        found[name] = Estimate(
+            change, float(low), float(high), p, len(own), "least squares, clustered by seed"
+        )
+    return found
 
 
 def all_effects(crossings: Crossings, outcome: str) -> pd.DataFrame:
-    """Return `effects` at every measured n and both stops, with p corrected over all (Holm).
+    """Return `effects` at every n and both stops, with p corrected over all (Holm).
 
-    Index n, stop, term.
+    Index n, stop, term; columns change and p_holm.
     """
     found = {
-        (n, name): effects(frame, outcome, stop)
-        for n, frame in crossings.frames.items()
+        (n, name, term): one
+        for n, frame in crossings.items()
         for stop, name in STOPS.items()
+        for term, one in effects(frame, outcome, stop).items()
     }
-    if not found:
-        columns = ["n", "stop", "term", "change", "low", "high", "p", "p_holm"]
-        return pd.DataFrame(columns=columns).set_index(["n", "stop", "term"])
-    table = pd.concat(found, names=["n", "stop", "term"])
-    return table.assign(p_holm=holm(table["p"]))
+    index = pd.MultiIndex.from_tuples(found, names=["n", "stop", "term"])
+    p_holm = holm([one.p for one in found.values()])
+    return pd.DataFrame({"change": list(found.values()), "p_holm": p_holm}, index=index)
 
 
 def captured(frame: pd.DataFrame, outcome: str, stop: Stop = "memorised") -> float:
@@ -381,7 +325,7 @@ class Further:
 
     times: float
     gain: float
-    lead: float
+    lead: Estimate
 
 
 def trained_further(frame: pd.DataFrame) -> Further:
@@ -390,7 +334,7 @@ def trained_further(frame: pd.DataFrame) -> Further:
     first, second = (summary(frame, stop).xs(low, level="rate") for stop in STOPS)
     times = (second["distance"] / first["distance"]).mean()
     gain = (second["accuracy"] - first["accuracy"]).mean()
-    lead = rate_at_equal_batch(frame, "accuracy", "matched_loss").estimate
+    lead = rate_at_equal_batch(frame, "accuracy", "matched_loss")
     return Further(float(times), float(gain), lead)
 
 
@@ -408,28 +352,31 @@ def seeds_needed(frame: pd.DataFrame, half_width: float = 0.1) -> tuple[int, int
     return paired, apart
 
 
-def loss_and_trace(crossings: Crossings) -> pd.DataFrame:
-    """Correlate training loss at the stop with trace, a row (n, stop).
+def loss_and_trace(frame: pd.DataFrame, stop: Stop) -> tuple[Estimate, Estimate]:
+    """Correlate training loss at the stop with trace (Spearman).
 
-    Columns rho, low, high: Spearman's ρ over all networks of a crossing, with its interval;
-    within, within_low, within_high: the same between networks of one combination.
+    First over all networks of a crossing, then between networks of one combination.
     """
-    rows = {}
-    for n, frame in crossings.frames.items():
-        for stop, name in STOPS.items():
-            own = under(frame, stop)
-            groups = own.groupby(["batch_size", "learning_rate"])
-            several = groups["seed"].transform("size") >= 3
-            one = spearman(own["train_loss"], own["hessian_trace"])
-            inside = own[several]
-            cells = groups.ngroup()[several]
-            within = spearman_within(inside["train_loss"], inside["hessian_trace"], cells)
-            rows[n, name] = [one.estimate, one.low, one.high]
-            rows[n, name] += [within.estimate, within.low, within.high]
-    columns = ["rho", "low", "high", "within", "within_low", "within_high"]
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    table.index = pd.MultiIndex.from_tuples(rows, names=["n", "stop"]) if rows else table.index
-    return table
+    own = under(frame, stop)
+    groups = own.groupby(["batch_size", "learning_rate"])
+    several = groups["seed"].transform("size") >= 3
+    inside = own[several]
+    return (
+        spearman(own["train_loss"], own["hessian_trace"]),
+        spearman_within(inside["train_loss"], inside["hessian_trace"], groups.ngroup()[several]),
+    )
+
+
+def distances(frame: pd.DataFrame, stop: Stop) -> tuple[float, float, float]:
+    """Return how accuracy goes with rate × updates over the combinations, and the latter's range.
+
+    The first is Spearman's ρ of the combinations' means, the others are the least and the largest
+    mean distance.
+    """
+    table = summary(frame, stop)
+    distance = table["distance"]
+    rho = float(distance.corr(table["accuracy"], method="spearman"))
+    return rho, float(distance.min()), float(distance.max())
 
 
 def corner_networks(protocol: Factorial, seed: int, device: str) -> pd.DataFrame:
@@ -449,6 +396,14 @@ def corner_networks(protocol: Factorial, seed: int, device: str) -> pd.DataFrame
         )
         rows.append({"corner": name} | protocol.run_cell(cell, device).rows[0])
     return pd.DataFrame(rows).set_index("corner")
+
+
+def known_accuracy(frame: pd.DataFrame, networks: pd.DataFrame) -> pd.Series:
+    """Return the test accuracy that a crossing's table has for the same cells as these networks."""
+    keys = ["batch_size", "learning_rate", "stop", "seed"]
+    known = frame.set_index(keys)["test_accuracy"]
+    values = [float(known.loc[[tuple(row)]].iloc[0]) for row in networks[keys].to_numpy()]
+    return pd.Series(values, index=networks.index)
 
 
 def _coded(values: Iterable[float], levels: Sequence[float]) -> np.ndarray:

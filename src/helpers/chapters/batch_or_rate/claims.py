@@ -31,23 +31,13 @@ from helpers.page.reported import table_1
 from helpers.page.tables import listed
 from helpers.statistics import Estimate, paired_difference, welch_difference
 
-_CHAPTER = "batch-or-rate"
 MARGIN = 0.2  # points of accuracy that F2 grants
 TIMES = 3.0  # F3: the change over rates against the change over batches
 HALF = 0.5  # F5: the spread of traces under (b) against that under (a)
 _TABLE_1 = table_1()
 PAPER_ADVANTAGE = float(_TABLE_1["delta_pp"][SINGLE])
+TABLES = tuple(f"batch_or_rate_mnist_{n}" for n in SIZES)
 HALFWAY = (float(_TABLE_1["delta_pp"][BEFORE]) + PAPER_ADVANTAGE) / 2
-
-
-def printed_advantage(n: int) -> float:
-    """Return the Δ that Table 1 of the paper prints at one n, in points."""
-    return float(_TABLE_1["delta_pp"][n])
-
-
-def tables(*sizes: int) -> tuple[str, ...]:
-    """Return the names of the crossings' tables at these sizes."""
-    return tuple(f"batch_or_rate_mnist_{n}" for n in sizes)
 
 
 # Predictions -------------------------------------------------------------------------------------
@@ -96,13 +86,13 @@ def batch_second(frame: pd.DataFrame) -> Judged:
 
 def three_to_one(frame: pd.DataFrame, stop: Stop = "memorised") -> Judged:
     """Judge F3 at one size."""
-    change = analysis.effects(frame, "accuracy", stop)["change"]
-    rate, batch = float(change["rate"]), float(change["batch"])
+    change = analysis.effects(frame, "accuracy", stop)
+    rate, batch = change["rate"], change["batch"]
     measured = (
         Measured("points over the rates", rate, "+.2f"),
         Measured("points over the batches", batch, "+.2f"),
     )
-    return Judged(measured, abs(rate) >= TIMES * abs(batch))
+    return Judged(measured, abs(rate.estimate) >= TIMES * abs(batch.estimate))
 
 
 def missing_corner(frame: pd.DataFrame) -> Judged:
@@ -157,7 +147,7 @@ def rate_restored(load: Load, n: int) -> Judged:
 
 
 def _of_frame(load: Load, n: int, rule: Callable[[pd.DataFrame], Judged]) -> Judged:
-    return rule(load(*tables(n)))
+    return rule(load(f"batch_or_rate_mnist_{n}"))
 
 
 def _each(name: str, statement: str, rule: Callable[[pd.DataFrame], Judged]) -> Prediction:
@@ -236,7 +226,7 @@ def changed_by_stragglers(load: Load) -> dict[str, Outcome]:
 
 
 def _judge_batch(load: Load, n: int, outcome: str, sign: int) -> Reading:
-    frame = load(*tables(n))
+    frame = load(f"batch_or_rate_mnist_{n}")
     at_equal_rate = analysis.batch_at_equal_rate(frame, outcome)
     whole = analysis.regimes_apart(frame, outcome)
     ends = sorted(sign * x for x in (at_equal_rate.low, at_equal_rate.high))
@@ -281,7 +271,7 @@ CLAIMS: tuple[Claim, ...] = (
         reported="Δ = "
         + ", ".join(f"{_TABLE_1['delta_pp'][n]:+.1f}" for n in SIZES)
         + f" points at n = {listed(SIZES)}, {_BETWEEN}",
-        tables=tables(*SIZES),
+        tables=TABLES,
         rule="at each size, largest batch less batch 64 at equal rate, averaged over the rates, "
         "paired by seed, networks stopped as in the paper: replicates if the 95 % interval lies "
         "above 0 and the estimate is at least half of the difference between the two regimes in "
@@ -295,7 +285,7 @@ CLAIMS: tuple[Claim, ...] = (
         statement="What makes their minima flatter is the size of the batch.",
         where="the name given to the difference in Table 1",
         reported=f"mean trace, small/large batch: {_TRACES} at n = {listed(SIZES)}, {_BETWEEN}",
-        tables=tables(*SIZES),
+        tables=TABLES,
         rule="the same for the logarithm of the trace: replicates if the ratio of traces at equal "
         "rate, largest batch over batch 64, has a 95 % interval below 1 and is at least half as "
         "far from 1 (in logarithms) as that between the regimes; in part if only below 1; "
@@ -311,7 +301,7 @@ CLAIMS: tuple[Claim, ...] = (
         where="the conclusion drawn from Table 1",
         reported=f"Δ = {PAPER_ADVANTAGE:+.2f} points with the large-batch rate at .3; not tried "
         "at .5",
-        tables=(*tables(SINGLE), f"vanishing_mnist_{SINGLE}"),
+        tables=(f"batch_or_rate_mnist_{SINGLE}", f"vanishing_mnist_{SINGLE}"),
         rule="replicates if (i) large batch at .5 less at .3, paired by seed, has a 95 % interval "
         "that reaches down to 0, and (ii) the advantage at .5 over the small batch has one below "
         f"{HALFWAY:+.2f} points, halfway between the paper's Δ at {BEFORE:,} and {SINGLE:,}; does "

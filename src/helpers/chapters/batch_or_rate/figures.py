@@ -1,4 +1,4 @@
-"""The figures of chapter 12, drawn on axes that the chapter makes; what is missing says so."""
+"""The figures of “Batch size or learning rate?”, drawn on axes that the chapter makes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from matplotlib.ticker import FuncFormatter
 from helpers.analysis.large_n import LargeN
 from helpers.chapters.batch_or_rate.analysis import (
     OUTCOMES,
-    SIZES,
     STOPS,
     Crossings,
     batches,
@@ -27,8 +26,7 @@ from helpers.chapters.batch_or_rate.analysis import (
     rates,
     summary,
 )
-from helpers.chapters.vanishing.scales import NOT_YET
-from helpers.experiments.batch_or_rate import Stop, protocol_of
+from helpers.experiments.batch_or_rate import SIZES, Stop, protocol_of
 from helpers.experiments.vanishing import REGIMES as PAPER_REGIMES
 from helpers.page.plots import COLOURS, INK, REGIMES, heatmap, plain_log_axis
 
@@ -93,33 +91,23 @@ def _cell(value: float, digits: int, regime: str | None, late: int) -> str:
 
 
 def draw_maps(axes: np.ndarray, crossings: Crossings, stop: Stop = "memorised") -> None:
-    """Draw accuracy (left) and trace (right) on a row of axes a size, the missing sizes last."""
-    for row, n in zip(axes, (*crossings.sizes, *crossings.missing), strict=True):
+    """Draw accuracy (left) and trace (right) on a row of axes a size."""
+    for row, (n, frame) in zip(axes, crossings.items(), strict=True):
         for ax, outcome in zip(row, OUTCOMES, strict=True):
             title = "test accuracy (%)" if outcome == "accuracy" else "Hessian trace"
             ax.set_title(f"n = {n:,}: {title}", pad=8)
-            if n not in crossings.frames:
-                say_missing(ax)
-                continue
-            draw_map(ax, crossings.frames[n], outcome, stop)
+            draw_map(ax, frame, outcome, stop)
             ax.tick_params(top=False, labeltop=False, labelbottom=True)
-        if n in crossings.frames:
-            row[0].set_ylabel("batch size")
-    last = max(len(crossings.sizes) - 1, 0)
-    if crossings.sizes:
-        for ax in axes[last]:
-            ax.set_xlabel("learning rate")
+        row[0].set_ylabel("batch size")
+    for ax in axes[-1]:
+        ax.set_xlabel("learning rate")
 
 
-def map_heights(crossings: Crossings) -> list[float]:
-    """Return heights of rows for `draw_maps`: a size that is missing takes a line of text only."""
-    return [1.0] * len(crossings.sizes) + [0.2] * len(crossings.missing)
-
-
-def say_missing(ax: Axes) -> None:
-    """Leave an axis empty, and say why."""
-    ax.text(0, 0.9, NOT_YET, va="top", transform=ax.transAxes)
-    ax.set_axis_off()
+# How to draw each way from the small-batch regime to the large-batch regime, and by which corner.
+_WAYS: tuple[tuple[str, str, Any, str, str], ...] = (
+    ("rate first", "small, fast", "-", "^", COLOURS["purple"]),
+    ("batch first", "large, slow", (0, (4, 2)), "v", COLOURS["ochre"]),
+)
 
 
 def draw_two_ways(axes: np.ndarray, crossings: Crossings) -> None:
@@ -128,60 +116,47 @@ def draw_two_ways(axes: np.ndarray, crossings: Crossings) -> None:
     axes: (2, sizes): accuracy above, trace below; solid: first the rate, then the batch size;
     dashed: the other way round.
     """
-    ways = {
-        "rate first": ("small_batch", "small, fast", "large_batch"),
-        "batch first": ("small_batch", "large, slow", "large_batch"),
-    }
-    styles = (("-", "^"), ((0, (4, 2)), "v"))
-    for column, n in zip(axes.T, (*crossings.sizes, *crossings.missing), strict=True):
+    for column, (n, frame) in zip(axes.T, crossings.items(), strict=True):
         column[0].set_title(f"n = {n:,}")
         for ax, outcome in zip(column, OUTCOMES, strict=True):
-            if n not in crossings.frames:
-                say_missing(ax)
-                continue
-            frame = crossings.frames[n]
-            at = corners(frame)
-            means = by_seed(frame, outcome, "memorised").mean()
-            for (way, places), (line, marker) in zip(ways.items(), styles, strict=True):
-                y = [float(means.loc[[at[place]]].iloc[0]) for place in places]
-                y = y if outcome == "accuracy" else np.exp(y).tolist()
-                shades = {"color": COLOURS["purple"] if way == "rate first" else COLOURS["ochre"]}
-                ax.plot([0, 1, 2], y, linestyle=line, **shades)
-                ax.plot(1, y[1], marker=marker, markersize=7, linestyle="none", **shades)
-            for x, name in ((0, "small_batch"), (2, "large_batch")):
-                value = float(means.loc[[at[name]]].iloc[0])
-                y_end = value if outcome == "accuracy" else float(np.exp(value))
-                style: dict[str, Any] = {k: v for k, v in REGIMES[name].items() if k != "label"}
-                ax.plot(x, y_end, markersize=8, linestyle="none", zorder=4, **style)
+            _draw_ways(ax, frame, outcome)
             ax.set(xlim=(-0.35, 2.35), xticks=[0, 1, 2], xticklabels=[])
-        if n in crossings.frames:
-            column[1].set_xticklabels(["small\nbatch", "one\nchanged", "large\nbatch"])
-            column[1].set_yscale("log")
-            _name_few_ticks(column[1].yaxis)
+        column[1].set_xticklabels(["small\nbatch", "one\nchanged", "large\nbatch"])
+        column[1].set_yscale("log")
+        _name_few_ticks(column[1].yaxis)
     axes[0, 0].set_ylabel("test accuracy (%)")
     axes[1, 0].set_ylabel("Hessian trace")
 
 
+def _draw_ways(ax: Axes, frame: pd.DataFrame, outcome: str) -> None:
+    """Draw both ways at one size: the traces as geometric means."""
+    means = by_seed(frame, outcome, "memorised").mean()
+    values = means if outcome == "accuracy" else np.exp(means)
+    height = {name: float(values[place]) for name, place in corners(frame).items()}
+    for _, between, line, marker, colour in _WAYS:
+        y = [height[name] for name in ("small_batch", between, "large_batch")]
+        ax.plot([0, 1, 2], y, linestyle=line, color=colour)
+        ax.plot(1, y[1], marker=marker, markersize=7, linestyle="none", color=colour)
+    for x, name in ((0, "small_batch"), (2, "large_batch")):
+        style: dict[str, Any] = {k: v for k, v in REGIMES[name].items() if k != "label"}
+        ax.plot(x, height[name], markersize=8, linestyle="none", zorder=4, **style)
+
+
 def name_the_ways(figure: Figure) -> None:
     """Put the legend of `draw_two_ways` above a figure."""
-    ways = (
-        Line2D([], [], linestyle="-", marker="^", color=COLOURS["purple"], label="rate first"),
-        Line2D(
-            [], [], linestyle=(0, (4, 2)), marker="v", color=COLOURS["ochre"], label="batch first"
-        ),
-    )
-    regimes = tuple(Line2D([], [], linestyle="none", **style) for style in _styles())
+    styles: list[dict[str, Any]] = [dict(style) for style in REGIMES.values()]
+    regimes = [Line2D([], [], linestyle="none", **style) for style in styles]
+    ways = [
+        Line2D([], [], linestyle=line, marker=marker, color=colour, label=name)
+        for name, _, line, marker, colour in _WAYS
+    ]
     figure.legend(handles=[*regimes, *ways], loc="outside upper left", ncols=4)
-
-
-def _styles() -> list[dict[str, Any]]:
-    return [dict(style) for style in REGIMES.values()]
 
 
 def draw_effects(ax: Axes, table: pd.DataFrame, *, labels: bool = True) -> None:
     """Draw the changes over the ranges of rate and batch, and their interaction, at every size.
 
-    table: `crossing.all_effects`; filled: stop (a), hollow: stop (b).
+    table: `analysis.all_effects`; filled: stop (a), hollow: stop (b).
     """
     terms = {"rate": "blue", "batch": "orange", "rate × batch": "grey"}
     sizes = list(dict.fromkeys(table.index.get_level_values("n")))
@@ -189,15 +164,15 @@ def draw_effects(ax: Axes, table: pd.DataFrame, *, labels: bool = True) -> None:
     ax.axvline(0, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     for place, (n, term) in enumerate(keys):
         for shift, stop in zip((0.17, -0.17), STOPS, strict=True):
-            row = table.xs((n, STOPS[stop], term))
+            change = table["change"][n, STOPS[stop], term]
             colour = COLOURS[terms[term]]
             y = len(keys) - 1 - place + shift
-            ax.hlines(y, row["low"], row["high"], color=colour, linewidth=2)
+            ax.hlines(y, change.low, change.high, color=colour, linewidth=2)
             face = colour if stop == "memorised" else "none"
-            ax.plot(row["change"], y, "o", color=colour, markerfacecolor=face, markersize=6)
+            ax.plot(change.estimate, y, "o", color=colour, markerfacecolor=face, markersize=6)
     names = [f"{term}, n = {n:,}" for n, term in keys]
     ax.set_yticks(np.arange(len(keys))[::-1], names if labels else [])
-    ax.set_ylim(-0.7, max(len(keys), 1) - 0.3)
+    ax.set_ylim(-0.7, len(keys) - 0.3)
     ax.grid(visible=False, axis="y")
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
@@ -205,12 +180,8 @@ def draw_effects(ax: Axes, table: pd.DataFrame, *, labels: bool = True) -> None:
 
 def draw_stops(axes: np.ndarray, crossings: Crossings) -> None:
     """Draw mean trace against mean training loss at the stop: a marker a combination and stop."""
-    for ax, n in zip(axes, (*crossings.sizes, *crossings.missing), strict=True):
+    for ax, (n, frame) in zip(axes, crossings.items(), strict=True):
         ax.set_title(f"n = {n:,}")
-        if n not in crossings.frames:
-            say_missing(ax)
-            continue
-        frame = crossings.frames[n]
         for stop in STOPS:
             means = summary(frame, stop)[["train_loss", "trace"]].to_numpy(dtype=float)
             columns = len(rates(frame))
@@ -246,14 +217,11 @@ def name_the_stops(figure: Figure) -> None:
     figure.supxlabel("training loss at stop", fontsize=10.5, color=INK)
 
 
-def draw_large_n(ax: Axes, found: LargeN | None) -> None:
+def draw_large_n(ax: Axes, found: LargeN) -> None:
     """Draw the accuracies at n = 24,000: small batch, and large batch at both rates.
 
     Lines join the networks of one seed; short bars are means.
     """
-    if found is None:
-        say_missing(ax)
-        return
     table = found.by_rate
     tried = [float(rate) for rate in table.columns]
     groups = [found.small, *(table[rate] for rate in tried)]
