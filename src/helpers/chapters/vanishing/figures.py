@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 
 from helpers.chapters.vanishing.analysis import MEASURES, NAMES, SIZES, Frames, printed_rhos
 from helpers.page.plots import COLOURS, INK, REGIMES, plain_log_axis, rank_scatter
-from helpers.statistics import Estimate
 
 ASIDE = 0.9  # the paper's numbers stand a little to the left of ours, so that both are seen
 _PAPER: dict[str, Any] = {
@@ -33,7 +32,7 @@ def size_axis(ax: Axes, sizes: Sequence[int] = SIZES) -> None:
 
 def draw_by_size(
     ax: Axes,
-    estimates: Mapping[int, Estimate],
+    estimates: pd.Series,
     *,
     paper: pd.Series | None = None,
     reference: float = 0.0,
@@ -48,10 +47,9 @@ def draw_by_size(
     ax.axhline(reference, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     if paper is not None:
         ax.plot(paper.index.to_numpy() * ASIDE, paper.to_numpy(), label="paper", **_PAPER)
-    n = beside * np.array(list(estimates.keys()), dtype=float)
-    three = np.array([[e.estimate, e.low, e.high] for _, e in estimates.items()])
-    ax.vlines(n, three[:, 1], three[:, 2], color=COLOURS[colour], linewidth=2.2)
-    ax.plot(n, three[:, 0], "o", color=COLOURS[colour], markersize=5.5, label=label)
+    n, (centre, low, high) = beside * estimates.index.to_numpy(), _three(estimates)
+    ax.vlines(n, low, high, color=COLOURS[colour], linewidth=2.2)
+    ax.plot(n, centre, "o", color=COLOURS[colour], markersize=5.5, label=label)
     size_axis(ax)
 
 
@@ -93,10 +91,10 @@ def draw_regimes(ax: Axes, means: pd.DataFrame, paper: Mapping[str, pd.Series]) 
     """
     for name, known in REGIMES.items():
         style: dict[str, Any] = dict(known)
-        n, own = means.index.to_numpy(), means[name]
-        centre = [one.estimate for one in own]
-        reach = [one.high - one.estimate for one in own]
-        ax.errorbar(n, centre, reach, **style, linewidth=1.6, markersize=5.5)
+        centre, _, high = _three(means[name])
+        ax.errorbar(
+            means.index.to_numpy(), centre, high - centre, **style, linewidth=1.6, markersize=5.5
+        )
         theirs = _PAPER | {"color": style["color"]}
         ax.plot(paper[name].index.to_numpy() * ASIDE, paper[name].to_numpy(), **theirs)
     ax.plot([], [], label="paper", **(_PAPER | {"color": INK}))
@@ -123,12 +121,11 @@ def draw_every_size(axes: np.ndarray, frames: Frames, measure: str) -> None:
     axes[0, 0].set_ylabel("test accuracy (%)")
 
 
-def draw_ceilings(ax: Axes, ceilings: Mapping[int, Estimate]) -> None:
+def draw_ceilings(ax: Axes, ceilings: pd.Series) -> None:
     """Draw noise ceilings with their intervals as a shaded roof against n."""
-    n = list(ceilings.keys())
-    roof = np.array([[e.estimate, e.low, e.high] for _, e in ceilings.items()])
-    ax.vlines(n, roof[:, 1], roof[:, 2], color=COLOURS["purple"], linewidth=9, alpha=0.25)
-    ax.plot(n, roof[:, 0], "_", color=COLOURS["purple"], markersize=16, markeredgewidth=2.4)
+    n, (roof, low, high) = ceilings.index.to_numpy(), _three(ceilings)
+    ax.vlines(n, low, high, color=COLOURS["purple"], linewidth=9, alpha=0.25)
+    ax.plot(n, roof, "_", color=COLOURS["purple"], markersize=16, markeredgewidth=2.4)
     ax.plot([], [], color=COLOURS["purple"], linewidth=2.4, label="ceiling, 95 % interval")
     size_axis(ax)
 
@@ -137,10 +134,10 @@ def draw_strengths(ax: Axes, rhos: pd.DataFrame, measures: Sequence[str]) -> Non
     """Draw |ρ| of up to three measures at each n, from `analysis.correlations`."""
     styles = zip(("blue", "teal", "pink"), ("o", "s", "^"), strict=True)
     for measure, (colour, marker) in zip(measures, styles, strict=False):
-        strength = {n: abs(one.estimate) for n, one in rhos["rho"][measure].items()}
+        own = rhos["rho"][measure]
         ax.plot(
-            list(strength),
-            list(strength.values()),
+            own.index.to_numpy(),
+            np.abs(_three(own)[0]),
             marker=marker,
             linestyle="none",
             color=COLOURS[colour],
@@ -161,3 +158,8 @@ def draw_rescaled(ax: Axes, table: pd.DataFrame, n: int, networks: pd.DataFrame)
         ax.plot(one["factor"], one["hessian_trace"], color=style["color"], marker=style["marker"])
     ax.set(yscale="log", title=f"n = {n:,}", xlabel="β")
     plain_log_axis(ax, "x", sorted(own["factor"].unique()), "{:g}".format)
+
+
+def _three(estimates: pd.Series) -> np.ndarray:
+    """Return the estimates, low ends and high ends, (3, k)."""
+    return np.array([[one.estimate, one.low, one.high] for one in estimates]).T

@@ -55,7 +55,8 @@ def accuracies(gaps: pd.DataFrame) -> Table:
 def rerun(check: pd.DataFrame) -> Table:
     """Show networks trained again beside the published ones, from `rerun.compare`."""
     table = check.drop(columns="networks")
-    table["regime"], table["column"] = readable(table["regime"]), readable(table["column"])
+    for name in ("regime", "column"):
+        table[name] = readable(list(table[name]))
     names = {"column": "mean of", "same_seed_difference": "by seed"}
     caption = "Your number is normal if it lies between low and high."
     return show(table.rename(columns=names).set_index("regime"), caption)
