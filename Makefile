@@ -20,6 +20,7 @@ PORT ?= 8000
 WORKERS ?=
 ARGS ?=
 TEST_WORKERS ?= 2
+QUICK := tests/book/test_notebooks.py tests/page tests/networks tests/statistics tests/claims tests/test_security.py
 TORCH ?= default
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 VERSIONS ?= pinned
@@ -48,7 +49,7 @@ else
 TORCH_PINS = grep -oE '^torch(vision)?==[^ ]+' requirements.txt
 endif
 
-.PHONY: help book paper smoke drift publish test lint format links audit serve lab bench data
+.PHONY: help book paper smoke drift publish test check lint format links audit serve lab bench data
 .PHONY: packages env env-dev lock doctor clean distclean
 
 help: ## Show this list
@@ -74,6 +75,12 @@ publish: $(DATA) ## Copy the tables computed by `make paper` into results/
 
 test: $(DEVELOPMENT) $(DATA) ## Run everything that checks the book
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS)
+
+check: $(DEVELOPMENT) ## The fast part, for the hand that edits: code, types, quick tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) -m "not slow" $(QUICK)
 
 lint: $(DEVELOPMENT) ## Code, types, spelling, clean notebooks, workflows, shell, Dockerfile
 	@$(BIN)/ruff check .

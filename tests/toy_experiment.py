@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import pytest
 
+from helpers import experiments
 from helpers.sweeps.sweep import CellResult, Experiment
 
 
@@ -54,3 +56,10 @@ class Toy(Experiment):
 
     def smoke(self) -> Toy:
         return replace(self, seeds=(0, 1))
+
+
+def only_these(monkeypatch: pytest.MonkeyPatch, protocols: dict[str, Experiment]) -> None:
+    """Let the registry of protocols know these and no others."""
+    own = {name: {name: protocol} for name, protocol in protocols.items()}
+    monkeypatch.setattr(experiments, "_modules", lambda: list(own))
+    monkeypatch.setattr(experiments, "_protocols_of", own.__getitem__)

@@ -30,7 +30,7 @@ from helpers.measures.regions import activation_patterns, count_patterns
 from helpers.networks import initialise, predictions
 from helpers.sweeps import results
 from helpers.sweeps import sweep as sweeps
-from toy_experiment import Toy
+from toy_experiment import Toy, only_these
 
 MEASURES = {
     *("epochs", "train_accuracy", "train_loss", "memorised", "diverged", "test_accuracy"),
@@ -64,7 +64,7 @@ def small(digits):
     )
 
 
-@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+@pytest.mark.parametrize("name", experiments.known())
 def test_every_protocol_lists_distinct_cells_and_shrinks_for_smoke(name):
     protocol = experiments.find(name)
     cells = protocol.cells()
@@ -288,7 +288,7 @@ def test_ensemble_agreement_follows_only_unchanged_predictions(small, tmp_path):
 
 @pytest.fixture
 def toy_registry(monkeypatch, tmp_path):
-    monkeypatch.setattr(experiments, "EXPERIMENTS", {"toy": Toy()})
+    only_these(monkeypatch, {"toy": Toy()})
     monkeypatch.setattr(experiments, "TABLES", tmp_path / "tables")
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
 
@@ -312,7 +312,7 @@ def test_life_of_a_table(toy_registry):
 
 
 def test_rerun_is_normal_and_equal_seed_by_seed(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(experiments, "EXPERIMENTS", {small.name: small})
+    only_these(monkeypatch, {small.name: small})
     published = sweeps.run(small, folder=tmp_path, device="cpu", progress=False).frame
     again = reruns.rerun(small.name, [0, 100], device="cpu")
     assert again["seed"].tolist() == [0, 100]
@@ -351,7 +351,7 @@ def test_unknown_table_and_profile_are_clear_errors(toy_registry):
 def test_published_table_of_another_protocol_is_refused(toy_registry, monkeypatch):
     experiments.table("toy", "paper")
     experiments.publish("toy")
-    monkeypatch.setattr(experiments, "EXPERIMENTS", {"toy": Toy(scale=3.0)})
+    only_these(monkeypatch, {"toy": Toy(scale=3.0)})
     with pytest.raises(UserError, match=r"another protocol \(differs in scale\)"):
         experiments.table("toy")
 

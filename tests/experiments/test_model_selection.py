@@ -9,13 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import spearmanr
 from sklearn.datasets import load_digits
 
 from helpers import data, experiments
-from helpers.chapters.model_selection import figures as region_pictures
-from helpers.chapters.model_selection.claims import TABLE_3
-from helpers.claims import claim, rankings
 from helpers.errors import UserError
 from helpers.experiments import model_selection
 from helpers.experiments import shared_layer as shared_protocol
@@ -129,31 +126,6 @@ def test_family_agrees_with_scipy_and_corrects_over_itself():
     assert (found["p_bh"] <= found["p_holm"]).all()
 
 
-def test_claims_of_table_3_read_any_table(table):
-    """Ranks turned round turn the sign and the verdict with them."""
-
-    def load(name):
-        return table
-
-    random = np.random.default_rng(0)
-    strong = pd.concat([table] * 20, ignore_index=True)
-    for name in FAMILY:
-        strong[name] = random.normal(size=len(strong))
-    free = strong["unseen_only_regions"]
-    strong["test_accuracy"] = rankdata(0.117 * free + random.normal(size=len(free)))
-    opposed = strong.assign(test_accuracy=-strong["test_accuracy"])
-    read = claim("regions-predict").read
-    one, other = read(lambda name: strong), read(lambda name: opposed)
-    assert one.value == pytest.approx(-other.value)
-    assert str(other.verdict) == "does not replicate"
-    beats = claim("invariant-beats-the-rest").read(load)
-    gaps = [
-        TABLE_3.compare(load, "unseen_only_regions", rival).bootstrap.estimate
-        for rival in ("hessian_trace", "weight_l2_norm", "weight_l1_norm")
-    ]
-    assert beats.value == pytest.approx(min(gaps))
-
-
 @pytest.fixture(scope="module")
 def lesson():
     random = np.random.default_rng(2)
@@ -203,18 +175,6 @@ def test_bound_on_labellings_is_exact_in_one_dimension():
     assert shared_layer.log_labellings_bound(900, 16, 10) < 900 * np.log(10)
 
 
-def test_regions_of_the_plane_are_those_that_are_drawn():
-    x, y = region_pictures.blobs(12, seed=0)
-    unseen, _ = region_pictures.blobs(80, seed=1)
-    net = initialise((2, 8, 4, 3), [0])
-    found = region_pictures.regions_of(net, x, unseen)
-    chosen = region_pictures.representatives(net, x, unseen)
-    assert len(chosen) == found.unseen_only_regions
-    assert len(set(found.unseen[chosen])) == len(chosen)
-    assert (found.unseen[chosen] >= found.training_regions).all()
-    assert sorted(set(y.tolist())) == [0, 1, 2]
-
-
 def test_shared_layer_never_tells_more_than_it_asks(split, monkeypatch):
     monkeypatch.setattr(shared_protocol, "split_of", lambda dataset, n: split)
     small = experiments.find("shared_layer_mnist").smoke()
@@ -239,5 +199,3 @@ def test_partial_family_asks_what_partial_spearman_answers():
     found = partial_family(frame, {"a given b": ("a", ["b"])})
     one = partial_spearman(frame["a"], frame["test_accuracy"], frame["b"])
     assert found.loc["a given b"].tolist() == [one.estimate, one.low, one.high, one.p]
-    shown = rankings.show_family(found, "caption")
-    assert shown.columns == ("question", "ρ", "low", "high", "p")

@@ -14,7 +14,7 @@ import yaml
 from helpers.errors import UserError
 from helpers.press.citation import codemeta, derived_files, read_citation, zenodo
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((Path(__file__).parent / "cff-1.2.0-schema.json").read_text())
 ZENODO_REQUIRED = {"title", "upload_type", "description", "creators", "access_right", "license"}
 

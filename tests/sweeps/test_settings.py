@@ -29,7 +29,7 @@ def test_what_is_not_named_stays_as_it_was() -> None:
     assert change(change(PLAIN, {"drop_at": 0.5}), {"drop_at": None}) == PLAIN
 
 
-@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+@pytest.mark.parametrize("name", experiments.known())
 @pytest.mark.parametrize("profile", ["paper", "smoke"])
 def test_every_protocol_is_made_of_settings_that_fit(name: str, profile: str) -> None:
     protocol = experiments.protocol(name, profile)

@@ -25,9 +25,9 @@ from helpers.errors import UserError
 from helpers.sweeps import engines, published, rowstore, spotchecks
 from helpers.sweeps import sweep as sweeps
 from helpers.sweeps.fingerprint import code_fingerprint, method_fingerprint
-from toy_experiment import Toy
+from toy_experiment import Toy, only_these
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 SOURCE = HERE.parent / "src"
 RUN = """
 from pathlib import Path
@@ -447,7 +447,7 @@ def test_fingerprint_of_a_method_that_is_not_there():
 
 def test_every_experiment_has_a_fingerprint_of_its_assembly():
     codes = {
-        name: sweeps.assembly_fingerprint(each) for name, each in experiments.EXPERIMENTS.items()
+        name: sweeps.assembly_fingerprint(experiments.find(name)) for name in experiments.known()
     }
     assert codes["vanishing_mnist_500"] == codes["vanishing_fashion_mnist_500"]
     assert codes["vanishing_mnist_500"] != codes["theory"]  # which has the default
@@ -526,7 +526,7 @@ def test_table_that_does_not_say_what_assembled_it_is_made_again(tmp_path, recod
     sweeps.results.write("toy", frame.assign(total=0.0), entry, tmp_path / "a")
     old = sweeps.results.read("toy", tmp_path / "a")
     assert not spotchecks.is_current(toy, old)
-    monkeypatch.setattr(experiments, "EXPERIMENTS", {"toy": toy})
+    only_these(monkeypatch, {"toy": toy})
     monkeypatch.setattr(experiments, "folder_of", lambda profile: tmp_path / "a")
     with pytest.raises(UserError, match="computed by older code"):
         experiments.publish("toy")

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import pandas as pd
+
 from helpers.claims.correlations import RULE_EFFECT, RULE_NULL, RULE_OUTPERFORMS, Family
 from helpers.claims.types import Claim, Load, Measured, Reading, Verdict
 from helpers.page.reported import reported_value
@@ -36,6 +38,12 @@ class PrintedTable:
     def rho(self, measure: str, column: str = "rho") -> float:
         """Return what the paper prints for one of our measures."""
         return reported_value(self.key, column, measure=self.names[measure])
+
+    def frame(self) -> pd.DataFrame:
+        """Return the paper's ρ and p, a row for each of our measures."""
+        rows = {name: [self.rho(name), self.rho(name, "p")] for name in self.names}
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=["paper ρ", "paper p"])
+        return table.rename_axis("measure")
 
     def printed(self, measure: str) -> str:
         """Return the paper's ρ and p of one of our measures, as text."""

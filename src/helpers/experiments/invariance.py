@@ -229,7 +229,12 @@ def _pair_proxy(network: Subject, points: Points) -> float:
     probes = network.unseen.features[0, points.probes]
     last = head.weight[0].numpy(), head.bias[0].numpy()
     found = pair_proxy(
-        head.features[0].numpy(), points.y.numpy(), probes.numpy(), classes=10, last_layer=last
+        head.features[0].numpy(),
+        points.y.numpy(),
+        probes.numpy(),
+        classes=10,
+        last_layer=last,
+        within=1e-13,  # the copies' features are products rounded to floats
     )
     return float(found.extensions.sum())
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from helpers.chapters.counting_to_measuring.bound_correlations import bound_correlations
-from helpers.claims import Verdict, read_claim
+from helpers.claims.types import Verdict
+from helpers.ledger import find
 
 
 def networks(n, count, seed, *, tracks):
@@ -57,7 +58,7 @@ def test_a_true_relation_is_found_and_its_sign_reported():
     ids=["tracks", "does not", "at one size", "one size only"],
 )
 def test_verdicts_follow_the_rule(frame, verdict):
-    assert read_claim("bounds-track-weakness", lambda name: frame).verdict is verdict
+    assert find("bounds-track-weakness").read(lambda name: frame).verdict is verdict
 
 
 def test_networks_that_did_not_memorise_are_left_out():
@@ -79,7 +80,7 @@ def theory(**failures):
 def test_the_thesis_is_judged_by_its_checks():
     def verdict(**failures):
         frame = theory(**failures)
-        return read_claim("exchangeability-needed", lambda name: frame).verdict
+        return find("exchangeability-needed").read(lambda name: frame).verdict
 
     assert verdict() is Verdict.CONDITIONAL
     assert verdict(robustness=1) is Verdict.REFUTED  # our own theorem would be wrong

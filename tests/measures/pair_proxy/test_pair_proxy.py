@@ -170,14 +170,19 @@ def test_trained_network_on_digits_agrees_with_the_reference():
 @pytest.mark.parametrize("condition", [1e1, 1e3, 1e6])
 def test_invertible_affine_feature_maps_change_nothing(condition):
     features, labels, probes, head = digits_network()
+    live = np.abs(features).max(axis=0) > 0
+    features, probes, head = features[:, live], probes[:, live], (head[0][:, live], head[1])
     plain = pair_proxy(features, labels, probes, classes=10, last_layer=head)
     rng = np.random.default_rng(3)
     d = features.shape[1]
     left, right = (np.linalg.qr(rng.normal(size=(d, d)))[0] for _ in range(2))
     mapped = left @ np.diag(np.geomspace(1, condition, d)) @ right
     shift = rng.normal(size=d)
-    answer = pair_proxy(features @ mapped + shift, labels, probes @ mapped + shift, classes=10)
+    moved, asked = features @ mapped + shift, probes @ mapped + shift
+    # The products are rounded: points on a common face are no longer on one to the last bit.
+    answer = pair_proxy(moved, labels, asked, classes=10, within=1e-13)
     assert answer.ambiguous == 0
+    assert answer.loose > 0
     np.testing.assert_array_equal(answer.status, plain.status)
 
 

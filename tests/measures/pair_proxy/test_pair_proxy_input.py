@@ -70,7 +70,7 @@ def test_without_numba_the_answers_are_the_same():
 import sys, json
 sys.modules["numba"] = None
 import numpy as np
-from helpers.weakness.pair_proxy import jit, pair_proxy
+from helpers.measures.pair_proxy import jit, pair_proxy
 assert not jit.HAVE_NUMBA
 rng = np.random.default_rng(0)
 features, probes = rng.normal(size=(40, 3)), rng.normal(size=(8, 3))

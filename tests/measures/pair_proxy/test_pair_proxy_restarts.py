@@ -111,10 +111,15 @@ def test_a_centre_never_found_is_an_answer(monkeypatch):
 
     monkeypatch.setattr(centre, "analytic_centre", fail)
     start = (layer[:, :-1], layer[:, -1])
-    answer = pair_proxy(features, labels, probes, classes=classes, last_layer=start)
+    left = pair_proxy(features, labels, probes, classes=classes, last_layer=start, settle=False)
     assert len(starts) == 2  # the layer, then the max-margin start
-    assert (answer.status == AMBIGUOUS).all()
-    assert "too close to rounding" in answer.reason
+    assert (left.status == AMBIGUOUS).all()
+    assert "too close to rounding" in left.reason
+    answer = pair_proxy(features, labels, probes, classes=classes, last_layer=start)
+    np.testing.assert_array_equal(answer.status, first.status)
+    assert answer.settled == answer.status.size
+    for x, c in np.ndindex(answer.status.shape):
+        assert verify(answer.certificate(x, c), features, labels, probes[x], c)
 
 
 def test_products_use_one_thread_and_the_setting_comes_back(monkeypatch):

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.claims import claim
 from helpers.claims.types import Verdict
+from helpers.ledger import find as claim
 from helpers.measures.shared_layer import count_realisable
 from helpers.theory.checks import cones as cone_checks
 
@@ -77,8 +77,8 @@ def test_claims_of_table_4_read_any_table():
         }
     )
     reading = claim("mnist-pair-proxy").read(lambda _: table)
-    assert reading.low is not None
-    assert reading.low > 0
+    assert reading.estimate.low is not None
+    assert reading.estimate.low > 0
     assert claim("mnist-outperforms").read(lambda _: table).verdict is not Verdict.FAILS
     assert claim("mnist-accuracy").read(lambda _: table).verdict is Verdict.REPLICATES
     shifted = table.assign(test_accuracy=table["test_accuracy"] - 0.1)

@@ -10,20 +10,18 @@ from helpers.claims.types import Claim, Load, Reading, Verdict
 from helpers.experiments.model_selection import FAMILY
 
 NOT_INVARIANT = ("hessian_trace", "weight_l2_norm", "weight_l1_norm")
-_PRINTED = PrintedTable(
+TABLE_3 = PrintedTable(
     "Table 3",
     "table3_model_selection",
     FAMILY,
     table="model_selection_mnist",
     p_format=".3f",
 )
-TABLE_3 = _PRINTED.family
-reported_rho = _PRINTED.rho
 
 
 def _judge_norms(load: Load) -> Reading:
     found = [
-        TABLE_3.judge_null(load, name, reported_rho(name))
+        TABLE_3.family.judge_null(load, name, TABLE_3.rho(name))
         for name in ("weight_l2_norm", "weight_l1_norm")
     ]
     verdicts = [one.verdict for one in found]
@@ -39,35 +37,35 @@ def _judge_norms(load: Load) -> Reading:
 
 
 CLAIMS: tuple[Claim, ...] = (
-    _PRINTED.effect(
+    TABLE_3.effect(
         "regions-predict",
         "Among 300 networks trained alike, those with more unseen-only regions, the weaker ones "
         "in the region-class vocabulary, have the higher test accuracy.",
         "unseen_only_regions",
         where="Table 3, Theorem 12",
     ),
-    _PRINTED.effect(
+    TABLE_3.effect(
         "patterns-predict",
         "So do those with more layer-2 activation patterns on the unseen points.",
         "l2_patterns",
     ),
-    _PRINTED.null(
+    TABLE_3.null(
         "trace-does-not-select",
         "The Hessian trace does not tell the 300 networks apart.",
         "hessian_trace",
     ),
-    _PRINTED.claim(
+    TABLE_3.claim(
         "norms-do-not-select",
         "Nor do the norms of the weights.",
-        f"L2 {_PRINTED.printed('weight_l2_norm')}; L1 {_PRINTED.printed('weight_l1_norm')}",
+        f"L2 {TABLE_3.printed('weight_l2_norm')}; L1 {TABLE_3.printed('weight_l1_norm')}",
         RULE_NULL + "; the worse of the two norms decides",
         _judge_norms,
     ),
-    _PRINTED.outperforms(
+    TABLE_3.outperforms(
         "invariant-beats-the-rest",
         "The measures that rescaling cannot move rank the networks better than those it can.",
-        f"|ρ| = {abs(reported_rho('unseen_only_regions')):.3f} for unseen-only regions against "
-        f"{abs(reported_rho('hessian_trace')):.3f} for the trace",
+        f"|ρ| = {abs(TABLE_3.rho('unseen_only_regions')):.3f} for unseen-only regions against "
+        f"{abs(TABLE_3.rho('hessian_trace')):.3f} for the trace",
         "unseen-only regions against the trace and both norms",
         first="unseen_only_regions",
         rivals=NOT_INVARIANT,

@@ -9,10 +9,8 @@ from helpers.experiments.pair_proxy import FAMILY, RIVALS
 from helpers.page.reported import stated_in_text
 
 CHECKS = "theory_pair_proxy"
-_PRINTED = PrintedTable("Table 4", "table4_pair_proxy_mnist", FAMILY, table="pair_proxy_mnist")
-TABLE_4 = _PRINTED.family
-reported_rho = _PRINTED.rho
-_RHO = {name: abs(reported_rho(name)) for name in FAMILY}
+TABLE_4 = PrintedTable("Table 4", "table4_pair_proxy_mnist", FAMILY, table="pair_proxy_mnist")
+_RHO = {name: abs(TABLE_4.rho(name)) for name in FAMILY}
 
 
 def _judge_order(load: Load) -> Reading:
@@ -55,22 +53,22 @@ CLAIMS: tuple[Claim, ...] = (
         "and |Ext(π)|, counted in full, the other.",
         judge=_judge_order,
     ),
-    _PRINTED.effect(
+    TABLE_4.effect(
         "mnist-pair-proxy",
         "On MNIST, networks with a larger pair proxy have the higher test accuracy.",
         "pair_proxy",
     ),
-    _PRINTED.effect(
+    TABLE_4.effect(
         "mnist-trace",
         "There, the Hessian trace goes with the lower test accuracy, more weakly.",
         "hessian_trace",
     ),
-    _PRINTED.null(
+    TABLE_4.null(
         "mnist-norm",
         "There, simplicity, as the norm of the weights, predicts nothing.",
         "weight_l2_norm",
     ),
-    _PRINTED.outperforms(
+    TABLE_4.outperforms(
         "mnist-outperforms",
         "On MNIST the pair proxy outperforms sharpness and simplicity.",
         f"|ρ| = {_RHO['pair_proxy']:.3f} against {_RHO['hessian_trace']:.3f} (trace) and "
@@ -79,7 +77,7 @@ CLAIMS: tuple[Claim, ...] = (
         first="pair_proxy",
         rivals=RIVALS,
     ),
-    _PRINTED.mean_accuracy(
+    TABLE_4.mean_accuracy(
         "mnist-accuracy",
         "The 100 networks' mean test accuracy on MNIST.",
         stated_in_text()["mean_test_acc_percent_mnist_pair_proxy"],

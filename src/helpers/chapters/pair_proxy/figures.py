@@ -62,7 +62,7 @@ class Cell:
 def example_line() -> Line:
     """Return six labelled points with a gap between the classes, and four probes, two in the gap.
 
-    It is the running example of chapter 10.
+    It is the running example of the chapter.
     """
     return Line(
         features=np.array([-2.2, -1.3, -0.5, 0.9, 1.5, 2.3]),

@@ -65,9 +65,12 @@ def solve_pair(cone: Any, probe: Any, wanted: int, max_steps: int) -> Any:
     start = (inverse @ centre).reshape(last, r)
     current, v = start, centre.copy()
     goals, lengths = np.zeros((classes, m)), np.ones(classes)
+    own_part = transform(inverse, wanted, last, probe, last) if wanted < last else np.zeros(m)
     for k in range(classes):
         if k != wanted:
-            goals[k] = transform(inverse, wanted, k, probe, last)
+            goals[k] = own_part
+            if k < last:
+                goals[k] -= transform(inverse, k, last, probe, last)
             lengths[k] = np.sqrt(goals[k] @ goals[k])
     base = goals @ centre
     basis, factor = np.empty((m, m)), np.empty((m, m))

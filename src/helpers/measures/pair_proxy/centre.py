@@ -81,7 +81,7 @@ def max_margin(problem: Problem) -> tuple[Floats, float, Floats]:
     multipliers = np.zeros((len(problem.points), problem.classes))
     if solution.x is None:  # never seen: U = 0, t = 0 is feasible and the program is bounded
         return np.zeros((problem.classes - 1, problem.rank)), 0.0, multipliers
-    multipliers[_pairs(problem)] = np.maximum(-solution.ineqlin.marginals, 0.0)
+    multipliers[training_pairs(problem)] = np.maximum(-solution.ineqlin.marginals, 0.0)
     point = solution.x[:-1].reshape(problem.classes - 1, problem.rank)
     return point, float(slacks(problem, point).min(initial=np.inf)), multipliers
 
@@ -92,15 +92,12 @@ def tight_rows(problem: Problem, probe: int = -1, wanted: int = -1) -> list[tupl
     The layer maximises the smallest slack for a fixed mean slack, over the training rows and, if a
     probe is named, its rows for the wanted class (point −1). Exact arithmetic starts from these.
     """
-    i, k = _pairs(problem)
+    i, k = training_pairs(problem)
     plus, minus, point = problem.labels[i], k, i
     rows = training_rows(problem)
     if probe >= 0:
         rivals = np.flatnonzero(np.arange(problem.classes) != wanted)
-        asked = np.zeros((len(rivals), problem.classes, problem.rank))
-        asked[:, wanted] = problem.targets[probe]
-        asked[np.arange(len(rivals)), rivals] -= problem.targets[probe]
-        rows = sparse.vstack([rows, asked[:, :-1].reshape(len(rivals), -1)]).tocsr()
+        rows = sparse.vstack([rows, asked_rows(problem, probe, wanted)]).tocsr()
         plus = np.append(plus, np.full(len(rivals), wanted))
         minus, point = np.append(minus, rivals), np.append(point, np.full(len(rivals), -1))
     m = rows.shape[1]
@@ -122,7 +119,7 @@ def tight_rows(problem: Problem, probe: int = -1, wanted: int = -1) -> list[tupl
 
 def training_rows(problem: Problem) -> sparse.csr_array:
     """Write out the rows a_ik, (n·(K−1), (K−1)·r), in the order of np.nonzero(k ≠ y_i)."""
-    i, k = _pairs(problem)
+    i, k = training_pairs(problem)
     last, r = problem.classes - 1, problem.rank
     row, column = np.arange(len(i))[:, None], np.arange(r)
     parts = []
@@ -141,6 +138,15 @@ def training_rows(problem: Problem) -> sparse.csr_array:
             )
         )
     return parts[0] + parts[1]
+
+
+def asked_rows(problem: Problem, probe: int, wanted: int) -> Floats:
+    """Write out the rows that put a class on top at a probe, one a rival: (K−1, (K−1)·r)."""
+    rivals = np.flatnonzero(np.arange(problem.classes) != wanted)
+    asked = np.zeros((len(rivals), problem.classes, problem.rank))
+    asked[:, wanted] = problem.targets[probe]
+    asked[np.arange(len(rivals)), rivals] -= problem.targets[probe]
+    return asked[:, :-1].reshape(len(rivals), -1)
 
 
 def analytic_centre(problem: Problem, start: Floats) -> Centre:
@@ -250,6 +256,7 @@ def _with_last(point: Floats) -> Floats:
     return np.vstack([point, np.zeros((1, point.shape[1]))])
 
 
-def _pairs(problem: Problem) -> tuple[Ints, Ints]:
+def training_pairs(problem: Problem) -> tuple[Ints, Ints]:
+    """List (point, rival) of the rows a_ik, in the order of `training_rows`."""
     i, k = np.nonzero(np.arange(problem.classes) != problem.labels[:, None])
     return i, k

@@ -26,6 +26,7 @@ from helpers.measures.pair_proxy.problem import Floats, Ints
 
 Row = tuple[int, int, int]  # (plus, minus, point): (e_plus − e_minus) ⊗ row of the point
 MAX_PIVOTS = 5_000
+MAX_WORK = 2_000_000  # numbers updated in pivots: seconds, or half a minute if these are long
 MAX_TRIED = 200  # hinted rows that are tried as the last row of a vanishing combination
 
 
@@ -36,6 +37,13 @@ class Alternative:
     witness: NDArray[Any] | None
     rows: list[Row]
     weights: list[Fraction]
+
+
+@dataclass
+class Work:
+    """Count down how many numbers pivots may still update."""
+
+    left: int = MAX_WORK
 
 
 def integers(rows: NDArray[Any]) -> NDArray[Any]:
@@ -82,8 +90,8 @@ def independent_columns(matrix: NDArray[Any]) -> list[int]:
 class _Basis:
     """Independent rows B with their integer adjugate: B⁻¹ = adjugate / scale, scale > 0."""
 
-    def __init__(self, points: NDArray[Any], classes: int, least: NDArray[Any]) -> None:
-        self.points, self.classes, self.least = points, classes, least
+    def __init__(self, points: NDArray[Any], classes: int, least: NDArray[Any], work: Work) -> None:
+        self.points, self.classes, self.least, self.work = points, classes, least, work
         size = (classes - 1) * points.shape[1]
         self.adjugate = np.array([[int(i == j) for j in range(size)] for i in range(size)], object)
         self.adjugate = self.adjugate.reshape(size, size)
@@ -103,6 +111,7 @@ class _Basis:
 
     def exchange(self, row: Row, coefficients: NDArray[Any], leaving: int) -> None:
         """Replace the basis row at one position (its coefficient must not be zero)."""
+        self.work.left -= self.adjugate.size
         pivot, column = coefficients[leaving], self.adjugate[:, leaving].copy()
         updated = (self.adjugate * pivot - np.outer(column, coefficients)) // self.scale
         updated[:, leaving] = column
@@ -135,12 +144,13 @@ def decide(
     classes: int,
     hint: list[Row],
     lengths: Floats | None = None,
+    work: Work | None = None,
 ) -> Alternative | None:
     """Decide exactly whether some layer labels every row of points (n, d+1) as told (n,).
 
     The hint lists rows believed to matter: they form the first basis, which makes few pivots
     enough. lengths (n,) > 0 are sizes of the rows in well-scaled coordinates; they steer the path,
-    not the answer. Returns None only if MAX_PIVOTS did not suffice.
+    not the answer. Returns None only if MAX_PIVOTS or the work allowed did not suffice.
     """
     whole = integers(points)
     least = _levels(whole, points, lengths)
@@ -149,10 +159,13 @@ def decide(
         return Alternative(np.zeros((1, width), dtype=object), [], [])
     kept = independent_columns(whole)
     matrix = whole[:, kept]
-    basis = _Basis(matrix, classes, least)
+    work = Work() if work is None else work
+    basis = _Basis(matrix, classes, least, work)
     others = independent_columns(matrix.T)
     spanning = [(int(told[i]), k, i) for i in others for k in range(classes) if k != told[i]]
     for row in [*hint, *spanning]:
+        if work.left < 0:
+            return None
         if None not in basis.rows and row not in hint[:MAX_TRIED]:
             break
         coefficients = basis.coefficients(row)
@@ -163,6 +176,8 @@ def decide(
             return _combination(basis, row, coefficients)
     price = basis.start()
     for _ in range(MAX_PIVOTS):
+        if work.left < 0:
+            return None
         layer = basis.witness()
         short = _lowest(matrix, told, layer, least * basis.scale)
         if short is None:
@@ -185,23 +200,37 @@ def _combination(basis: _Basis, row: Row, coefficients: NDArray[Any]) -> Alterna
     return Alternative(None, [row, *(r for r, _ in used)], [Fraction(1), *weights])
 
 
-def combination_vanishes(points: Floats, rows: list[Row]) -> bool:
-    """Say exactly whether some nonnegative, nonzero combination of the given rows vanishes."""
-    whole = integers(points)
+def vanishing_weights(
+    points: Floats, rows: list[Row], work: Work | None = None
+) -> list[Fraction] | None:
+    """Find exact weights ≥ 0, not all zero, with which the rows cancel (point −1: the last one).
+
+    Returns one weight for each row, or None if no such weights exist (or the work is used up).
+    """
+    used = sorted({point % len(points) for *_, point in rows})
+    position = {point: at for at, point in enumerate(used)}
+    whole = integers(points[used])
     classes = 1 + max(max(plus, minus) for plus, minus, _ in rows)
     width = whole.shape[1]
     system = np.zeros((len(rows), classes * width), dtype=object)
     for at, (plus, minus, point) in enumerate(rows):
-        system[at, plus * width : (plus + 1) * width] += whole[point]
-        system[at, minus * width : (minus + 1) * width] -= whole[point]
+        values = whole[position[point % len(points)]]
+        system[at, plus * width : (plus + 1) * width] += values
+        system[at, minus * width : (minus + 1) * width] -= values
     # The rows as points of one two-class problem: "every row gets a positive value".
-    answer = decide_rows(system)
-    return answer is not None and answer.witness is None
+    answer = decide_rows(system, work)
+    if answer is None or answer.witness is not None:
+        return None
+    weights = [Fraction(0)] * len(rows)
+    for (_, _, at), weight in zip(answer.rows, answer.weights, strict=True):
+        # The last entry of a homogenised row is 1, so its integer is the factor it was scaled by.
+        weights[at] += weight * int(whole[position[rows[at][2] % len(points)], -1])
+    return weights
 
 
-def decide_rows(system: NDArray[Any]) -> Alternative | None:
+def decide_rows(system: NDArray[Any], work: Work | None = None) -> Alternative | None:
     """Decide exactly whether some U has r·U > 0 for every row r of an integer matrix."""
-    return decide(system, np.zeros(len(system), dtype=np.int64), 2, [])
+    return decide(system, np.zeros(len(system), dtype=np.int64), 2, [], work=work)
 
 
 def _levels(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.measures.pair_proxy.jit import HAVE_NUMBA, jit
+from helpers.measures.pair_proxy.jit import HAVE_NUMBA, finite_jit, jit, strict_jit
 
 FAR = 1e300
 
@@ -35,19 +35,23 @@ def _price_loops(block: Any, columns: Any, labels: Any, weights: Any, own: Any, 
     for i in range(n):
         own[i] = ratio[labels[i], i]
         ratio[labels[i], i] = -FAR
-    lowest, where = FAR, 0
+    # The minimum over classes first, point by point: one over all would wait for itself.
+    lows = np.full(n, FAR)
     for k in range(classes):
-        row, weight, smallest = ratio[k], weights[k], FAR
+        row, weight = ratio[k], weights[k]
         for i in range(n):
             value = (own[i] - row[i]) * weight[i]
-            row[i] = value
-            smallest = min(smallest, value)
-        if smallest < lowest:
-            lowest, where = smallest, k
+            lows[i] = value if value < lows[i] else lows[i]
+    where = 0
     for i in range(n):
-        if ratio[where, i] == lowest:
-            return lowest, where, i
-    return lowest, where, 0
+        if lows[i] < lows[where]:
+            where = i
+    lowest, rival = FAR, 0
+    for k in range(classes):
+        value = (own[where] - ratio[k, where]) * weights[k, where]
+        if value < lowest:
+            lowest, rival = value, k
+    return lowest, rival, where
 
 
 def _price_arrays(block: Any, columns: Any, labels: Any, weights: Any, own: Any, ratio: Any) -> Any:
@@ -64,26 +68,35 @@ def _price_arrays(block: Any, columns: Any, labels: Any, weights: Any, own: Any,
 
 # price(block (K−1, r), columns (r, n), labels, weights (K, n), scratch (n,), scratch (K, n)):
 # the smallest a_ik·U · weight_ik over training rows, and where it is: (value, k, i).
-price = jit(_price_loops) if HAVE_NUMBA else _price_arrays
+price = finite_jit(_price_loops) if HAVE_NUMBA else _price_arrays
 
 
 @jit
 def transform(inverse: Any, plus: int, minus: int, vector: Any, last: int) -> Any:
     """Return L⁻¹ applied to (e_plus − e_minus) ⊗ vector; inverse holds the rows of L⁻ᵀ."""
     r = vector.shape[0]
-    if minus >= last:
-        return vector @ inverse[plus * r : (plus + 1) * r]
-    row = vector @ inverse[minus * r : (minus + 1) * r]
-    if plus >= last:
-        return -row
-    return vector @ inverse[plus * r : (plus + 1) * r] - row
+    row = np.zeros(inverse.shape[1])
+    for i in range(r):
+        value = vector[i]
+        if plus < last and minus < last:
+            row += value * (inverse[plus * r + i] - inverse[minus * r + i])
+        elif plus < last:
+            row += value * inverse[plus * r + i]
+        else:
+            row -= value * inverse[minus * r + i]
+    return row
 
 
 @jit
 def split(basis: Any, row: Any) -> Any:
-    """Split a row into its coefficients in an orthonormal basis and the rest (twice is enough)."""
+    """Split a row into its coefficients in an orthonormal basis and the rest.
+
+    Twice is enough, and once if little was taken away (Daniel, Gragg, Kaufman & Stewart 1976).
+    """
     inner = basis @ row
     rest = row - inner @ basis
+    if rest @ rest > 0.5 * (row @ row):
+        return inner, rest
     again = basis @ rest
     return inner + again, rest - again @ basis
 
@@ -148,3 +161,40 @@ def share(block: Any, targets: Any, status: Any, owner: Any, number: int, unknow
             owner[x, top] = number
             found += 1
     return found
+
+
+@strict_jit
+def layers_hold(layers: Any, columns: Any, told: Any, rounding: float, underflow: float) -> Any:
+    """Say which layers (w, K, d+1) label all points (columns, (d+1, n)) by more than rounding.
+
+    The bound is `rounding` times Σ_j max_k |u_kj| |x_j|, plus `underflow`.
+    """
+    count, classes, width = layers.shape
+    n = columns.shape[1]
+    held = np.ones(count, np.bool_)
+    scores, own, size = np.empty((classes, n)), np.empty(n), np.empty(n)
+    sizes = np.abs(columns)
+    for w in range(count):
+        layer = layers[w]
+        size[:] = underflow
+        for j in range(width):
+            largest, x = rounding * np.abs(layer[:, j]).max(), sizes[j]
+            for i in range(n):
+                size[i] += largest * x[i]
+        for k in range(classes):
+            row = scores[k]
+            row[:] = 0.0
+            for j in range(width):
+                u, x = layer[k, j], columns[j]
+                for i in range(n):
+                    row[i] += u * x[i]
+        for i in range(n):
+            own[i] = scores[told[i], i] - size[i]
+            scores[told[i], i] = -FAR
+        close = False
+        for k in range(classes):
+            row = scores[k]
+            for i in range(n):
+                close |= not own[i] > row[i]
+        held[w] = not close
+    return held

@@ -1,30 +1,37 @@
 """From features to counts: which classes can each probe still take?
 
-Every "feasible" leaves this module with a layer whose margins exceed their own rounding error,
-every "infeasible" with a certificate that holds for the features as given, up to FARKAS_TOLERANCE
-of their size; whatever fails its check is settled in rational arithmetic.
+The answers are about the features as given, floats read as the rationals they are. Every "feasible"
+leaves this module with a layer whose margins exceed their own rounding error, every "infeasible"
+with weights next to which, by a bound on rounding, exact ones lie (`perturbation`). Whatever is not
+proved so is settled in rational arithmetic, and counted.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, optimize
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from helpers.errors import UserError
-from helpers.measures.pair_proxy import active_set, centre, exact
+from helpers.measures.pair_proxy import active_set, centre, exact, spanning
 from helpers.measures.pair_proxy.active_set import AMBIGUOUS, FEASIBLE, INFEASIBLE, UNKNOWN
 from helpers.measures.pair_proxy.certificates import (
+    TOLERANCE,
     Farkas,
     Witness,
+    layers_hold,
     margins_exceed_rounding,
+    rounding_of,
     verify,
 )
+from helpers.measures.pair_proxy.perturbation import prove_all
 from helpers.measures.pair_proxy.problem import (
     INSIDE,
     OUTSIDE,
@@ -36,7 +43,8 @@ from helpers.measures.pair_proxy.problem import (
     homogenise,
 )
 
-FARKAS_TOLERANCE = 1e-13  # residual of a certificate in the original features, see verify
+# Multipliers (of unit rows) below this share of the largest are rounding: the rows are not needed.
+NO_WEIGHT = 1e-12
 MAX_STEPS = 200  # for each pair, and ten more for each unknown: several times what is needed
 
 
@@ -54,9 +62,10 @@ class PairProxy:
     reason: str
     start: str  # where the interior point came from
     rank: int  # of the homogenised training features
-    settled: int  # pairs that needed rational arithmetic, and got an answer
+    settled: int  # pairs that no rounding bound proved: rational arithmetic gave the answer
     outside: int  # probes outside the span of the training features: every class is open
     steps: int  # active-set steps taken
+    loose: int = 0  # INFEASIBLE pairs whose certificates hold only to the share `within` allows
     inconsistency: Farkas | None = None
     witnesses: Sequence[Witness] = field(default=(), repr=False)
     owner: Ints = field(default_factory=lambda: np.zeros((0, 0), np.int64), repr=False)
@@ -95,6 +104,7 @@ def pair_proxy(
     classes: int | None = None,
     last_layer: tuple[ArrayLike, ArrayLike] | None = None,
     settle: bool = True,
+    within: float = 0.0,
 ) -> PairProxy:
     """Decide which classes each probe can take while every training point keeps its label.
 
@@ -102,7 +112,10 @@ def pair_proxy(
     0…K−1; classes = K if some are missing from training. last_layer = (W (K, d), b (K,)) is a
     trained head, used as the starting point if it labels all training points rightly; otherwise
     (and without one) a max-margin linear program supplies a start or shows that there is none.
-    settle=False leaves doubtful pairs AMBIGUOUS instead of using rational arithmetic.
+    settle=False leaves doubtful pairs AMBIGUOUS instead of using rational arithmetic. Floats are
+    read as the rationals they are; within > 0 says that the features are known to this share of
+    their size only (they went through a linear map in floats, say). A combination of rows that
+    vanishes to this share of their size then passes for INFEASIBLE, and `loose` counts it.
 
     Raises UserError for shapes that disagree, values that are not finite, labels outside 0…K−1,
     and for no points or no probes. Source: arXiv:2605.05209, Theorem 15 (Σ_x ext(x)).
@@ -110,11 +123,19 @@ def pair_proxy(
     phi, y, x, k = check_inputs(features, labels, probes, classes)
     layer = None if last_layer is None else _check_layer(last_layer, k, phi.shape[1])
     # One thread: several would only wait for each other on products this small.
-    with threadpool_limits(1, user_api="blas"):
-        return _answer(build(phi, y, x, k), layer, settle)
+    with _libraries().limit(limits=1, user_api="blas"):
+        return _answer(build(phi, y, x, k), layer, settle, within)
 
 
-def _answer(problem: Problem, layer: tuple[Floats, Floats] | None, settle: bool) -> PairProxy:
+@cache
+def _libraries() -> ThreadpoolController:
+    """Look for the BLAS libraries once a process: a look takes milliseconds."""
+    return ThreadpoolController()
+
+
+def _answer(
+    problem: Problem, layer: tuple[Floats, Floats] | None, settle: bool, within: float = 0.0
+) -> PairProxy:
     if problem.classes == 1:
         return _single_class(problem)
     if layer is not None:
@@ -122,7 +143,7 @@ def _answer(problem: Problem, layer: tuple[Floats, Floats] | None, settle: bool)
         if start is not None:
             with contextlib.suppress(centre.NoCentreError):  # too near the boundary: start afresh
                 middle = centre.analytic_centre(problem, start)
-                return _Run(problem, middle).answer("the trained last layer", settle)
+                return _Run(problem, middle, within).answer("the trained last layer", settle)
     source = "a max-margin linear program"
     start, margin, multipliers = centre.max_margin(problem)
     if margin <= max(1e-9, 100 * problem.noise):
@@ -133,29 +154,31 @@ def _answer(problem: Problem, layer: tuple[Floats, Floats] | None, settle: bool)
     try:
         middle = centre.analytic_centre(problem, start)
     except centre.NoCentreError:
-        return _no_layer(
-            np.full((len(problem.probes), problem.classes), AMBIGUOUS, np.int8),
+        return _pair_by_pair(
             problem,
             "the training labels are separable, but by a margin too close to rounding to find the "
             "centre of the layers that separate them",
-            None,
+            settle,
         )
-    return _Run(problem, middle).answer(source, settle)
+    return _Run(problem, middle, within).answer(source, settle)
 
 
 class _Run:
     """Keep the growing lists of witnesses and proofs of one problem."""
 
-    def __init__(self, problem: Problem, middle: centre.Centre) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, middle: centre.Centre, within: float = 0.0) -> None:
+        self.problem, self.within = problem, within
         self.middle = middle
+        self.rows = homogenise(np.vstack([problem.features, problem.probes]))
         shape = (len(problem.probes), problem.classes)
         self.status = np.full(shape, UNKNOWN, dtype=np.int64)
         self.owner = np.full(shape, -1, dtype=np.int64)
+        self.work = exact.Work()  # one allowance for all pairs
+        self.everything: tuple[Floats, Ints] | None = None  # training rows, and those that span
         self.points: list[Floats] = [self.middle.point[None]]
         self.proofs: dict[tuple[int, int], Farkas] = {}
         self.hints: dict[tuple[int, int], list[exact.Row]] = {}
-        self.steps = 0
+        self.steps = self.loose = 0
 
     def answer(self, source: str, settle: bool) -> PairProxy:
         """Solve every pair, check every certificate, settle what is doubtful."""
@@ -180,6 +203,7 @@ class _Run:
             settled=settled,
             outside=int(escaping.sum()),
             steps=self.steps,
+            loose=self.loose,
             witnesses=witnesses,
             owner=self.owner,
             proofs=self.proofs,
@@ -221,7 +245,8 @@ class _Run:
         if self.status[probe, c] == AMBIGUOUS:
             self.hints[probe, c] = [(int(a), int(b), int(i)) for a, b, i in rows]
             return
-        rows, multipliers = rows[multipliers > 0], multipliers[multipliers > 0]
+        used = multipliers > NO_WEIGHT * multipliers.max()
+        rows, multipliers = rows[used], multipliers[used]
         train = rows[:, 2] >= 0
         points = rows[train, 2]
         self.proofs[probe, c] = Farkas(
@@ -236,12 +261,7 @@ class _Run:
         """Demote every pair whose witness does not provably label all its points."""
         problem = self.problem
         train = homogenise(problem.features)
-        good = np.concatenate(
-            [
-                margins_exceed_rounding(part, train, problem.labels).all(axis=1)
-                for part in np.array_split(layers, 1 + layers.shape[0] * train.shape[0] // 200_000)
-            ]
-        )
+        good = layers_hold(layers, train, problem.labels)
         probes, wanted = np.nonzero(self.status == FEASIBLE)
         owner = self.owner[probes, wanted]
         rows = homogenise(problem.probes[probes])
@@ -249,72 +269,79 @@ class _Run:
         sizes = np.einsum("jd,jd->j", np.abs(layers).max(axis=1)[owner], np.abs(rows))
         own = scores[np.arange(len(owner)), wanted].copy()
         scores[np.arange(len(owner)), wanted] = -np.inf
-        bound = 4.0 * (rows.shape[1] + 1) * np.finfo(float).eps * sizes
+        bound = rounding_of(rows.shape[1], sizes)
         bad = ~(good[owner] & (own - scores.max(axis=1) > bound))
         self.status[probes[bad], wanted[bad]] = AMBIGUOUS
         return layers
 
     def _check_proofs(self) -> None:
-        """Keep the proofs that hold for the features as given, if need be with better weights."""
+        """Keep the proofs next to which exact ones lie, if need be with better weights."""
         good = self._hold_together()
         for (probe, c), proof in [
             item for item, fine in zip(self.proofs.items(), good, strict=True) if not fine
         ]:
             self.hints[probe, c] = self._rows_of(c, proof)
-            better = self._combine(probe, c, self.hints[probe, c])
+            better = (
+                self._passable(probe, c, proof)
+                or self._combine(probe, c, self.hints[probe, c])
+                or self._complete(probe, c)
+            )
             if better is None:
                 del self.proofs[probe, c]
                 self.status[probe, c] = AMBIGUOUS
             else:
                 self.proofs[probe, c] = better
 
+    def _passable(self, probe: int, c: int, proof: Farkas) -> Farkas | None:
+        """Accept a certificate, and count it, if it vanishes to what is known of the features."""
+        problem, within = self.problem, self.within
+        if not within > 0 or not verify(
+            proof, problem.features, problem.labels, problem.probes[probe], c, within=within
+        ):
+            return None
+        self.loose += 1
+        return proof
+
     def _hold_together(self) -> NDArray[np.bool_]:
-        """Check all proofs at once, as `verify` does one; their weights are positive already."""
-        problem, proofs = self.problem, self.proofs
-        width = problem.features.shape[1] + 1
-        total = np.zeros((len(proofs), problem.classes, width))
+        """Prove all at once, as `verify` does one; improve the weights of those that hold."""
+        proofs = self.proofs
         if not proofs:
             return np.zeros(0, dtype=bool)
-        points = homogenise(np.vstack([problem.features, problem.probes]))
-        asked = np.array(list(proofs))
-        parts = list(proofs.values())
-        train, probe = (
-            np.repeat(np.arange(len(parts)), [len(getattr(part, name)) for part in parts])
-            for name in ("weights", "probe_weights")
-        )
-        which = np.concatenate([part.points for part in parts])
-        plus = np.append(problem.labels[which], asked[probe, 1])
-        minus = np.concatenate([p.classes for p in parts] + [p.probe_classes for p in parts])
-        weights = np.concatenate([p.weights for p in parts] + [p.probe_weights for p in parts])
-        rows = np.append(which, len(problem.labels) + asked[probe, 0])
-        proof = np.append(train, probe)
-        used = weights[:, None] * points[rows]
-        np.add.at(total, (proof, plus), used)
-        np.subtract.at(total, (proof, minus), used)
-        scale = np.abs(points[: len(problem.labels)]).max(axis=0)
-        size = np.maximum(scale, np.abs(points[len(problem.labels) + asked[:, 0]]))
-        size = size * np.bincount(proof, weights, len(parts))[:, None]
-        return np.asarray((np.abs(total) <= FARKAS_TOLERANCE * size[:, None]).all(axis=(1, 2)))
+        keys, parts = list(proofs), list(proofs.values())
+        held, better = self._prove(keys, parts)
+        for key, part, fine, weights in zip(keys, parts, held, better, strict=True):
+            if fine:
+                proofs[key] = _with_weights(part, weights)
+        return held
 
-    def _holds(self, probe: int, c: int, proof: Farkas) -> bool:
-        problem = self.problem
-        return verify(
-            proof,
-            problem.features,
-            problem.labels,
-            problem.probes[probe],
-            c,
-            tolerance=FARKAS_TOLERANCE,
-        )
+    def _prove(
+        self, keys: Sequence[tuple[int, int]], parts: Sequence[Farkas]
+    ) -> tuple[NDArray[np.bool_], list[Floats]]:
+        """Return which certificates are proved, and their weights, improved where proved."""
+        own = [self.problem.labels[part.points] for part in parts]
+        asked = [
+            np.full(len(part.probe_classes), c) for part, (_, c) in zip(parts, keys, strict=True)
+        ]
+        count = len(self.problem.labels)
+        place = [
+            np.full(len(part.probe_classes), count + probe)
+            for part, (probe, _) in zip(parts, keys, strict=True)
+        ]
+        plus = _alternate(own, asked)
+        minus = _alternate([p.classes for p in parts], [p.probe_classes for p in parts])
+        at = _alternate([p.points for p in parts], place)
+        weights = _alternate([p.weights for p in parts], [p.probe_weights for p in parts])
+        ends = np.cumsum([0, *(len(p.points) + len(p.probe_classes) for p in parts)])
+        held, better = prove_all(self.rows, plus, minus, at, weights, ends, TOLERANCE)
+        return held, np.split(better, ends[1:-1])
 
     def _combine(self, probe: int, c: int, rows: list[exact.Row]) -> Farkas | None:
-        """Find weights for rows (point −1: the probe) by nonnegative least squares, and check."""
-        problem = self.problem
-        points = homogenise(np.vstack([problem.features, problem.probes[probe : probe + 1]]))
+        """Find weights for rows (point −1: the probe) by nonnegative least squares, and prove."""
+        points = self._rows_with(probe)
         scale = np.abs(points[:-1]).max(axis=0)
         points = points / np.where(scale > 0, scale, 1.0)
         plus, minus, point = np.array(rows).T
-        system = np.zeros((len(rows), problem.classes, points.shape[1]))
+        system = np.zeros((len(rows), self.problem.classes, points.shape[1]))
         every = np.arange(len(rows))
         system[every, plus] = points[point]
         system[every, minus] = -points[point]
@@ -325,10 +352,40 @@ class _Run:
             weights, _ = optimize.nnls(matrix, np.r_[np.zeros(len(matrix) - 1), 1.0])
         except RuntimeError:  # did not converge
             return None
+        needed = weights > NO_WEIGHT * weights.max()
         weights, train = weights / lengths, point >= 0
-        used, asked = train & (weights > 0), ~train & (weights > 0)
+        used, asked = train & needed, ~train & needed
         proof = Farkas(point[used], minus[used], weights[used], minus[asked], weights[asked])
-        return proof if self._holds(probe, c, proof) else None
+        (held,), (better,) = self._prove([(probe, c)], [proof])
+        return _with_weights(proof, better) if held else self._passable(probe, c, proof)
+
+    def _complete(self, probe: int, c: int) -> Farkas | None:
+        """Find a certificate whose rows span (see `spanning`), and prove it."""
+        problem = self.problem
+        if self.everything is None:
+            rows = centre.training_rows(problem).toarray()
+            self.everything = rows, spanning.spanning_rows(rows)
+        known, spread = self.everything
+        asked = centre.asked_rows(problem, probe, c)
+        weights = spanning.complete(np.vstack([known, asked]), spread)
+        if weights is None:
+            return None
+        i, k = centre.training_pairs(problem)
+        rivals = np.delete(np.arange(problem.classes), c)
+        scale = np.append(
+            problem.point_lengths[i], np.full(len(rivals), problem.target_lengths[probe])
+        )
+        used = np.flatnonzero(weights > 0)
+        raw = weights[used] / scale[used]
+        own = used < len(i)
+        proof = Farkas(i[used[own]], k[used[own]], raw[own], rivals[used[~own] - len(i)], raw[~own])
+        (held,), (better,) = self._prove([(probe, c)], [proof])
+        return _with_weights(proof, better) if held else None
+
+    def _rows_with(self, probe: int) -> Floats:
+        """Give the training rows and, as the last one, the probe's: (n + 1, d + 1)."""
+        count = len(self.problem.labels)
+        return self.rows[[*range(count), count + probe]]
 
     def _rows_of(self, c: int, proof: Farkas) -> list[exact.Row]:
         labels = self.problem.labels
@@ -359,17 +416,21 @@ class _Run:
         """Decide a doubtful pair; return whether that took rational arithmetic, and succeeded."""
         problem = self.problem
         count = len(problem.labels)
-        points = homogenise(np.vstack([problem.features, problem.probes[probe : probe + 1]]))
-        told = np.append(problem.labels, c)
+        points, told = self._rows_with(probe), np.append(problem.labels, c)
         found = self.owner[probe, c]
         if found >= 0:  # a witness with margins too narrow for the float check
             known = witnesses[found]
             layer = np.concatenate([known.weights, known.bias[:, None]], axis=1)
             if exact.labels_strictly(layer, points, told):
-                self.status[probe, c] = FEASIBLE
+                self._keep_witness(probe, c, _as_fractions(layer), witnesses)
                 return True
-        tight = centre.tight_rows(problem, probe, c)
-        hint = [*self.hints.get((probe, c), []), *tight]
+        support = self.hints.get((probe, c), [])
+        weights = exact.vanishing_weights(points, support, self.work) if support else None
+        if weights is not None:
+            self.status[probe, c] = INFEASIBLE
+            self.proofs[probe, c] = _weighted(support, weights)
+            return True
+        hint = [*support, *centre.tight_rows(problem, probe, c)]
         near = list(dict.fromkeys(hint))[: 3 * (self.middle.point.size + problem.classes)]
         proof = self._combine(probe, c, near) if near else None
         if proof is not None:
@@ -381,16 +442,20 @@ class _Run:
             problem.classes,
             [(a, b, count if i < 0 else i) for a, b, i in hint],
             np.append(problem.point_lengths, problem.target_lengths[probe]),
+            self.work,
         )
         if decided is None:
             return False
         if decided.witness is not None:
-            self.status[probe, c], self.owner[probe, c] = FEASIBLE, len(witnesses)
-            witnesses.append(_rounded(decided.witness, points, told))
+            self._keep_witness(probe, c, _rounded(decided.witness, points, told), witnesses)
         else:
             self.status[probe, c] = INFEASIBLE
             self.proofs[probe, c] = _exact_proof(decided, points, count)
         return True
+
+    def _keep_witness(self, probe: int, c: int, layer: Witness, witnesses: list[Witness]) -> None:
+        self.status[probe, c], self.owner[probe, c] = FEASIBLE, len(witnesses)
+        witnesses.append(layer)
 
 
 def _doubtful_start(problem: Problem, multipliers: Floats, settle: bool) -> Floats | PairProxy:
@@ -418,13 +483,56 @@ def _doubtful_start(problem: Problem, multipliers: Floats, settle: bool) -> Floa
     rows = decided.witness / np.abs(decided.witness).max()
     start = centre.from_layer(problem, *_split(rows.astype(float)))
     if start is None:
-        return _no_layer(
-            np.full(shape, AMBIGUOUS, np.int8),
+        return _pair_by_pair(
             problem,
             "the training labels are separable, but only by a margin below rounding",
-            None,
+            settle,
         )
     return start
+
+
+def _pair_by_pair(problem: Problem, reason: str, settle: bool) -> PairProxy:
+    """Decide every pair in rational arithmetic, where floats know no interior point to start from.
+
+    Pairs stay AMBIGUOUS if settling is off or the work allowed is used up; `separable` is then
+    known only once some pair is feasible.
+    """
+    count, shape = len(problem.labels), (len(problem.probes), problem.classes)
+    rows = homogenise(np.vstack([problem.features, problem.probes]))
+    status, owner = np.full(shape, AMBIGUOUS, np.int8), np.full(shape, -1, np.int64)
+    witnesses: list[Witness] = []
+    proofs: dict[tuple[int, int], Farkas] = {}
+    work = exact.Work()
+    for probe, c in np.ndindex(shape) if settle else ():
+        points, told = rows[[*range(count), count + probe]], np.append(problem.labels, c)
+        decided = exact.decide(
+            points,
+            told,
+            problem.classes,
+            [(a, b, count if i < 0 else i) for a, b, i in centre.tight_rows(problem, probe, c)],
+            np.append(problem.point_lengths, problem.target_lengths[probe]),
+            work,
+        )
+        if decided is None:
+            break
+        if decided.witness is None:
+            status[probe, c], proofs[probe, c] = INFEASIBLE, _exact_proof(decided, points, count)
+        else:
+            status[probe, c], owner[probe, c] = FEASIBLE, len(witnesses)
+            witnesses.append(_rounded(decided.witness, points, told))
+    return PairProxy(
+        status=status,
+        separable=bool(witnesses),
+        reason=reason,
+        start="none",
+        rank=problem.rank,
+        settled=int((status != AMBIGUOUS).sum()),
+        outside=int((problem.outside > OUTSIDE).sum()),
+        steps=0,
+        witnesses=witnesses,
+        owner=owner,
+        proofs=proofs,
+    )
 
 
 def _no_layer(
@@ -454,32 +562,52 @@ def _why(problem: Problem, proof: Farkas) -> str:
     )
 
 
+def _alternate(first: Sequence[Any], second: Sequence[Any]) -> NDArray[Any]:
+    """Join first[0], second[0], first[1], second[1], …"""
+    return np.concatenate([part for pair in zip(first, second, strict=True) for part in pair])
+
+
+def _with_weights(proof: Farkas, weights: Floats) -> Farkas:
+    count = len(proof.points)
+    return replace(proof, weights=weights[:count], probe_weights=weights[count:])
+
+
 def _exact_proof(decided: exact.Alternative, points: Floats, probe: int) -> Farkas:
     """Turn weights on integer rows into weights on the rows as given."""
     whole = exact.integers(points)
-    training: list[tuple[int, int, exact.Fraction]] = []
-    asked: list[tuple[int, int, exact.Fraction]] = []
-    for (_, minus, i), weight in zip(decided.rows, decided.weights, strict=True):
-        # The last entry of a homogenised row is 1, so its integer is the factor it was scaled by.
-        scaled = weight * int(whole[i, -1])
-        (asked if i == probe else training).append((i, minus, scaled))
+    # The last entry of a homogenised row is 1, so its integer is the factor it was scaled by.
+    weights = [
+        w * int(whole[i, -1]) for (*_, i), w in zip(decided.rows, decided.weights, strict=True)
+    ]
+    return _weighted([(a, b, -1 if i == probe else i) for a, b, i in decided.rows], weights)
+
+
+def _weighted(rows: list[exact.Row], weights: list[exact.Fraction]) -> Farkas:
+    """Make a certificate of rows (point −1: the probe) and exact weights; zeros are left out."""
+    terms = [(row, w) for row, w in zip(rows, weights, strict=True) if w]
+    training = [(i, k, w) for (_, k, i), w in terms if i >= 0]
+    asked = [(k, w) for (_, k, i), w in terms if i < 0]
     return Farkas(
         points=np.array([i for i, _, _ in training], dtype=np.int64),
         classes=np.array([k for _, k, _ in training], dtype=np.int64),
         weights=np.array([w for *_, w in training], dtype=object),
-        probe_classes=np.array([k for _, k, _ in asked], dtype=np.int64),
-        probe_weights=np.array([w for *_, w in asked], dtype=object),
+        probe_classes=np.array([k for k, _ in asked], dtype=np.int64),
+        probe_weights=np.array([w for _, w in asked], dtype=object),
     )
 
 
 def _rounded(layer: NDArray[np.object_], points: Floats, told: Ints) -> Witness:
-    """Round an integer witness to float64 if the floats still do the work exactly."""
+    """Round an integer witness to float64 if the floats still do the work, provably."""
     top = max(abs(value) for value in layer.ravel()) or 1
     floats = np.array([[float(exact.Fraction(v, top)) for v in row] for row in layer])
-    if exact.labels_strictly(floats, points, told):
+    if margins_exceed_rounding(floats[None], points, told).all():
         return Witness(*_split(floats))
-    fractions = np.array([[exact.Fraction(v, top) for v in row] for row in layer], dtype=object)
-    return Witness(fractions[:, :-1], fractions[:, -1])
+    return _as_fractions([[exact.Fraction(v, top) for v in row] for row in layer])
+
+
+def _as_fractions(layer: Any) -> Witness:
+    exactly = np.array([[exact.Fraction(v) for v in row] for row in layer], dtype=object)
+    return Witness(exactly[:, :-1], exactly[:, -1])
 
 
 def _split(rows: Floats) -> tuple[Floats, Floats]:
