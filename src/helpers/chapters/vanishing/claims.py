@@ -11,15 +11,15 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from helpers.chapters.vanishing.fading import Fading, fading
-from helpers.chapters.vanishing.scales import (
+from helpers.chapters.vanishing.analysis import (
     TEST_POINTS,
-    Scales,
+    delta,
     gather,
     pooled_rho,
     printed_rho,
     within_rho,
 )
+from helpers.chapters.vanishing.fading import Fading, fading
 from helpers.claims.over_sizes import RULE_OVER_SIZES, judge_over_sizes
 from helpers.claims.types import (
     Claim,
@@ -32,7 +32,7 @@ from helpers.claims.types import (
 )
 from helpers.page.reported import table_1
 from helpers.page.tables import listed
-from helpers.statistics import Estimate, welch_difference
+from helpers.statistics import Estimate
 
 SMALL_N = (500, 2_000, 6_000, 12_000)  # where the paper finds an advantage, and predictors of it
 LARGE_N = (24_000, 60_000)
@@ -45,27 +45,13 @@ def tables(*sizes: int) -> tuple[str, ...]:
 
 
 def _scale(load: Load, n: int) -> pd.DataFrame:
-    frame = load(f"vanishing_mnist_{n}")
-    return frame[~frame["diverged"]]
-
-
-def _left_out(load: Load, n: int) -> tuple[Measured, ...]:
-    """Count the networks of a scale that diverged and so enter no number, if any did."""
-    count = int(load(f"vanishing_mnist_{n}")["diverged"].sum())
-    return (Measured("diverged, left out", count),) if count else ()
-
-
-def delta(frame: pd.DataFrame) -> Estimate:
-    """Return Δ of one scale in percentage points, by Welch."""
-    by = {name: 100 * own["test_accuracy"] for name, own in frame.groupby("regime")}
-    return welch_difference(by["large_batch"], by["small_batch"])
+    return gather(load, sizes=[n])[n]
 
 
 def judge_delta(load: Load, n: int) -> Reading:
     """Judge Δ at one size against the paper's, give or take half of its last printed digit."""
     found = delta(_scale(load, n))
-    measured = (Measured("Δ", found, "+.2f", "points"), *_left_out(load, n))
-    return Reading(measured, _verdict_of_delta(found, n), found)
+    return Reading((Measured("Δ", found, "+.2f", "points"),), _verdict_of_delta(found, n), found)
 
 
 def _verdict_of_delta(found: Estimate, n: int) -> Verdict:
@@ -94,9 +80,7 @@ def _judge_vanishing(load: Load) -> Reading:
         verdict = Verdict.REPLICATES if last.covers(0) else Verdict.PARTLY
     measured = (
         Measured("Δ, n = 2,000", first, "+.2f", "points"),
-        *_left_out(load, 2_000),
         Measured("Δ, n = 60,000", last, "+.2f", "points"),
-        *_left_out(load, 60_000),
         Measured("fall", fallen, ".2f", "points"),
     )
     return Reading(measured, verdict, last)
@@ -110,7 +94,7 @@ def judge_traces(load: Load, n: int) -> Reading:
     close = [abs(a - b) <= TRACE_BAND * b for a, b in zip(own, printed, strict=True)]
     verdict = Verdict.REPLICATES if all(close) else Verdict.PARTLY if any(close) else Verdict.FAILS
     measured = Measured("mean trace, small/large batch", f"{own[0]:.1f}/{own[1]:.1f}")
-    return Reading((measured, *_left_out(load, n)), verdict)
+    return Reading((measured,), verdict)
 
 
 def rho(load: Load, n: int, measure: str) -> Estimate:
@@ -123,8 +107,7 @@ def judge_rho(load: Load, n: int, measure: str, absent: Sequence[int] = ()) -> R
     found, rule = rho(load, n, measure), verdict_of_estimate
     if n in absent:
         rule = verdict_of_null
-    measured = (Measured("ρ", found), *_left_out(load, n))
-    return Reading(measured, rule(found, printed_rho(n, measure)), found)
+    return Reading((Measured("ρ", found),), rule(found, printed_rho(n, measure)), found)
 
 
 def judge_same(load: Load, n: int, measure: str) -> Reading:
@@ -135,24 +118,7 @@ def judge_same(load: Load, n: int, measure: str) -> Reading:
         verdict = Verdict.REPLICATES
     elif found.estimate * printed > 0:
         verdict = Verdict.PARTLY
-    return Reading((Measured("ρ", found), *_left_out(load, n)), verdict, found)
-
-
-def within(
-    scales: Scales, measure: str, *, without: Sequence[int] = (), given: str | None = None
-) -> Estimate:
-    """Correlate a measure with accuracy inside the regimes, averaged over regimes and sizes.
-
-    Sizes in `without` are left out; with `given`, it is the partial correlation given that column.
-    """
-    frame = pd.concat(
-        [
-            own.assign(group=f"{n} " + own["regime"])
-            for n, own in scales.frames.items()
-            if n not in without
-        ]
-    )
-    return within_rho(frame, measure, "group", given)
+    return Reading((Measured("ρ", found),), verdict, found)
 
 
 def noise_alone(load: Load) -> Fading:
@@ -161,7 +127,7 @@ def noise_alone(load: Load) -> Fading:
 
 
 def _judge_confounded(load: Load) -> Reading:
-    inside = within(gather(load, sizes=SMALL_N), "hessian_trace")
+    inside = within_rho(gather(load, sizes=SMALL_N), "hessian_trace")
     found = noise_alone(load)
     between_only = inside.covers(0)
     beyond_noise = not found.difference.covers(0)
@@ -170,9 +136,8 @@ def _judge_confounded(load: Load) -> Reading:
         verdict = Verdict.REPLICATES
     measured = (
         Measured(f"ρ within regimes, n = {listed(SMALL_N)}", inside),
-        *(each for n in SMALL_N for each in _left_out(load, n)),
-        Measured("ρ at 60,000 that noise alone would leave", found.left.estimate, "+.2f"),
-        Measured("ρ at 60,000", rho(load, 60_000, "hessian_trace").estimate, "+.2f"),
+        Measured("ρ at 60,000 that noise alone would leave", found.left),
+        Measured("ρ at 60,000", rho(load, 60_000, "hessian_trace")),
         Measured("difference", found.difference),
     )
     return Reading(measured, verdict, inside)

@@ -114,7 +114,7 @@ def _rho_and_ceiling(
 ) -> np.ndarray:
     """Return ρ with accuracy and its noise ceiling, (b, 2), for resamples by counts (b, networks).
 
-    The ceiling is that of `scales.ceiling_of`, with every network counted as often as it was drawn.
+    The ceiling is that of `analysis.ceiling_of`, a network counted as often as it was drawn.
     """
     accuracy = frame["test_accuracy"].to_numpy(dtype=np.float64)
     disagreeing = 2 * frame["ensemble_agreement"] * (1 - frame["unseen_accuracy"])

@@ -1,23 +1,15 @@
-"""The figures of chapter 8, drawn on axes that the chapter makes; missing scales are marked."""
+"""The chapter's figures, drawn on axes that the chapter makes, most of them against n."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from helpers.chapters.vanishing.scales import (
-    MEASURES,
-    NAMES,
-    NOT_YET,
-    SIZES,
-    Scales,
-    compared,
-    printed_rho,
-)
+from helpers.chapters.vanishing.analysis import MEASURES, NAMES, SIZES, Frames, printed_rhos
 from helpers.page.plots import COLOURS, INK, REGIMES, plain_log_axis, rank_scatter
 
 ASIDE = 0.9  # the paper's numbers stand a little to the left of ours, so that both are seen
@@ -31,114 +23,82 @@ _PAPER: dict[str, Any] = {
 }
 
 
-def size_axis(ax: Axes, sizes: Sequence[int] = SIZES, missing: Sequence[int] = ()) -> None:
-    """Make x the size of the training subset, logarithmic; a missing size is marked on the axis."""
-    plain_log_axis(ax, "x", sizes, _short)
+def size_axis(ax: Axes, sizes: Sequence[int] = SIZES) -> None:
+    """Make x the size of the training subset, logarithmic."""
+    plain_log_axis(ax, "x", sizes, lambda n: f"{n / 1_000:g}k" if n >= 1_000 else f"{n:g}")
     ax.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
     ax.set_xlabel("training points n")
-    if missing:
-        ax.plot(
-            list(missing),
-            np.zeros(len(missing)),
-            "x",
-            color=INK,
-            markersize=7,
-            markeredgewidth=1.6,
-            transform=ax.get_xaxis_transform(),
-            clip_on=False,
-            label=NOT_YET,
-        )
 
 
 def draw_by_size(
     ax: Axes,
-    table: pd.DataFrame,
-    columns: tuple[str, str, str],
+    estimates: pd.Series,
     *,
     paper: pd.Series | None = None,
-    missing: Sequence[int] = (),
-    reference: float | None = 0.0,
+    reference: float = 0.0,
     colour: str = "blue",
     label: str = "measured",
+    beside: float = 1.0,
 ) -> None:
-    """Draw an estimate with its interval against n, and the paper's numbers where given.
+    """Draw estimates with their intervals by n, and the paper's numbers where given.
 
-    table: a row an n; columns: names of the estimate, the low and the high end.
+    With `beside` above 1 they stand to the right of n, beside others that are drawn at it.
     """
-    if reference is not None:
-        ax.axhline(reference, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    ax.axhline(reference, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     if paper is not None:
         ax.plot(paper.index.to_numpy() * ASIDE, paper.to_numpy(), label="paper", **_PAPER)
-    n = table.index.to_numpy()
-    centre, low, high = (table[name].to_numpy(dtype=float) for name in columns)
+    n, (centre, low, high) = beside * estimates.index.to_numpy(), _three(estimates)
     ax.vlines(n, low, high, color=COLOURS[colour], linewidth=2.2)
     ax.plot(n, centre, "o", color=COLOURS[colour], markersize=5.5, label=label)
-    size_axis(ax, missing=missing)
+    size_axis(ax)
 
 
-def draw_table_2(axes: np.ndarray, table: pd.DataFrame, missing: Sequence[int] = ()) -> None:
-    """Draw ρ with accuracy against n, one of four axes a measure; table: `scales.correlations`."""
+def draw_table_2(axes: np.ndarray, rhos: pd.DataFrame) -> None:
+    """Draw ρ with accuracy against n, one of four axes a measure, from `analysis.correlations`."""
     for ax, measure in zip(axes.ravel(), MEASURES, strict=True):
-        theirs = pd.Series({n: printed_rho(n, measure) for n in SIZES})
-        own = table.loc[[measure]].droplevel(0)
-        draw_by_size(ax, own, ("rho", "low", "high"), paper=theirs, missing=missing)
+        draw_by_size(ax, rhos["rho"][measure], paper=printed_rhos(measure))
         ax.set(title=NAMES[measure], xlabel="", ylim=(-1.1, 1.1))
-    share_legend(axes)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    axes[0, 0].figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    for ax in axes[-1]:
+        ax.set_xlabel("training points n")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("ρ with accuracy")
 
 
-def draw_four_sizes(axes: np.ndarray, gaps: pd.DataFrame, traces: pd.DataFrame) -> None:
+def draw_four_sizes(axes: np.ndarray, gaps: pd.DataFrame, ratio: pd.Series) -> None:
     """Draw Δ, the share of errors avoided, the chance to beat and the ratio of traces against n."""
-    over = gaps.assign(
-        share_low=gaps["low"] / (100 - gaps["small"]),
-        share_high=gaps["high"] / (100 - gaps["small"]),
+    panels = (
+        ("Δ (points)", gaps["delta"], 0.0),
+        ("errors avoided", gaps["share"], 0.0),
+        ("chance to beat", gaps["superiority"], 0.5),
     )
-    panels: list[tuple[str, pd.DataFrame, tuple[str, str, str], float]] = [
-        ("Δ (points)", over, ("delta", "low", "high"), 0.0),
-        ("errors avoided", over, ("share", "share_low", "share_high"), 0.0),
-        ("chance to beat", over, ("superiority", "superiority_low", "superiority_high"), 0.5),
-        ("trace, large / small", traces, ("ratio", "ratio", "ratio"), 1.0),
-    ]
-    missing = [n for n in SIZES if n not in gaps.index]
-    for ax, (name, table, columns, none) in zip(axes.ravel(), panels, strict=True):
-        draw_by_size(ax, table, columns, missing=missing, reference=none)
+    *three, last = axes.ravel()
+    for ax, (name, estimates, none) in zip(three, panels, strict=True):
+        draw_by_size(ax, estimates, reference=none)
         ax.set(ylabel=name, xlabel="")
-    for ax in axes[-1]:
-        ax.set_xlabel("training points n")
+    last.axhline(1, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    last.plot(ratio.index, ratio, "o", color=COLOURS["blue"], markersize=5.5)
+    size_axis(last)
+    last.set_ylabel("trace, large / small")
+    axes[-1, 0].set_xlabel("training points n")
 
 
-def share_legend(axes: np.ndarray) -> None:
-    """Put one legend above all axes, with what the first of them shows; label the bottom row."""
-    handles, labels = axes.ravel()[0].get_legend_handles_labels()
-    axes.ravel()[0].figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
-    for ax in axes[-1]:
-        ax.set_xlabel("training points n")
+def draw_regimes(ax: Axes, means: pd.DataFrame, paper: Mapping[str, pd.Series]) -> None:
+    """Draw both regimes' mean traces, with their intervals, against n, and the paper's.
 
-
-def draw_regimes(
-    ax: Axes, scales: Scales, column: str, *, paper: dict[str, pd.Series] | None = None
-) -> None:
-    """Draw both regimes' means of a column, with 95 % intervals, against n.
-
-    paper: by regime, the paper's means by n.
+    means: `analysis.traces`; paper: by regime, the paper's means by n.
     """
-    table = compared(scales, column)
     for name, known in REGIMES.items():
         style: dict[str, Any] = dict(known)
-        short = name.split("_")[0]
+        centre, _, high = _three(means[name])
         ax.errorbar(
-            table.index.to_numpy(),
-            table[short].to_numpy(),
-            table[f"{short}_reach"].to_numpy(),
-            **style,
-            linewidth=1.6,
-            markersize=5.5,
+            means.index.to_numpy(), centre, high - centre, **style, linewidth=1.6, markersize=5.5
         )
-        if paper is not None:
-            own = _PAPER | {"color": style["color"]}
-            ax.plot(paper[name].index.to_numpy() * ASIDE, paper[name].to_numpy(), **own)
-    if paper is not None:
-        ax.plot([], [], label="paper", **(_PAPER | {"color": INK}))
-    size_axis(ax, missing=scales.missing)
+        theirs = _PAPER | {"color": style["color"]}
+        ax.plot(paper[name].index.to_numpy() * ASIDE, paper[name].to_numpy(), **theirs)
+    ax.plot([], [], label="paper", **(_PAPER | {"color": INK}))
+    size_axis(ax)
 
 
 def draw_pooled_and_within(ax: Axes, frame: pd.DataFrame, measure: str, title: str = "") -> None:
@@ -147,47 +107,37 @@ def draw_pooled_and_within(ax: Axes, frame: pd.DataFrame, measure: str, title: s
     for name, style in REGIMES.items():
         own = frame[frame["regime"] == name]
         x, y = own[measure].to_numpy(dtype=float), 100 * own["test_accuracy"].to_numpy(dtype=float)
-        if len(x) > 2 and np.ptp(x) > 0:
+        if np.ptp(x) > 0:
             ends = np.array([x.min(), x.max()])
             ax.plot(ends, np.polyval(np.polyfit(x, y, 1), ends), color=style["color"], linewidth=2)
-    legend = ax.get_legend()
-    if legend is not None:
-        legend.remove()
-    ax.set_title(title)
+    ax.legend().remove()
+    ax.set(title=title, xlabel=NAMES[measure])
 
 
-def draw_every_size(axes: np.ndarray, scales: Scales, measure: str) -> None:
-    """Draw `draw_pooled_and_within` on one axis a size; a missing size stays empty and says so."""
-    for ax, n in zip(axes.ravel(), (*scales.sizes, *scales.missing), strict=False):
-        if n in scales.frames:
-            draw_pooled_and_within(ax, scales[n], measure, f"n = {n:,}")
-            ax.set_xlabel(NAMES[measure])
-        else:
-            ax.set(title=f"n = {n:,}", xticks=[], yticks=[])
-            ax.spines[:].set_visible(False)
-            ax.text(0.5, 0.5, NOT_YET, ha="center", transform=ax.transAxes)
+def draw_every_size(axes: np.ndarray, frames: Frames, measure: str) -> None:
+    """Draw `draw_pooled_and_within` on one axis a size."""
+    for ax, (n, frame) in zip(axes.ravel(), frames.items(), strict=True):
+        draw_pooled_and_within(ax, frame, measure, f"n = {n:,}")
     axes[0, 0].set_ylabel("test accuracy (%)")
 
 
-def draw_ceilings(ax: Axes, ceilings: pd.DataFrame, missing: Sequence[int] = ()) -> None:
-    """Draw the noise ceiling with its interval as a shaded roof against n."""
-    n = ceilings.index.to_numpy()
-    roof = ceilings["ceiling"].to_numpy()
-    low, high = ceilings["low"].to_numpy(), ceilings["high"].to_numpy()
+def draw_ceilings(ax: Axes, ceilings: pd.Series) -> None:
+    """Draw noise ceilings with their intervals as a shaded roof against n."""
+    n, (roof, low, high) = ceilings.index.to_numpy(), _three(ceilings)
     ax.vlines(n, low, high, color=COLOURS["purple"], linewidth=9, alpha=0.25)
     ax.plot(n, roof, "_", color=COLOURS["purple"], markersize=16, markeredgewidth=2.4)
     ax.plot([], [], color=COLOURS["purple"], linewidth=2.4, label="ceiling, 95 % interval")
-    size_axis(ax, missing=missing)
+    size_axis(ax)
 
 
-def draw_strengths(ax: Axes, table: pd.DataFrame, measures: Sequence[str]) -> None:
-    """Draw |ρ| of measures at each n; table: `scales.correlations`."""
+def draw_strengths(ax: Axes, rhos: pd.DataFrame, measures: Sequence[str]) -> None:
+    """Draw |ρ| of up to three measures at each n, from `analysis.correlations`."""
     styles = zip(("blue", "teal", "pink"), ("o", "s", "^"), strict=True)
     for measure, (colour, marker) in zip(measures, styles, strict=False):
-        own = table.loc[measure]
+        own = rhos["rho"][measure]
         ax.plot(
             own.index.to_numpy(),
-            own["rho"].abs().to_numpy(),
+            np.abs(_three(own)[0]),
             marker=marker,
             linestyle="none",
             color=COLOURS[colour],
@@ -195,17 +145,14 @@ def draw_strengths(ax: Axes, table: pd.DataFrame, measures: Sequence[str]) -> No
         )
 
 
-def draw_rescaled(
-    ax: Axes, table: pd.DataFrame, n: int, networks: pd.DataFrame | None = None
-) -> None:
+def draw_rescaled(ax: Axes, table: pd.DataFrame, n: int, networks: pd.DataFrame) -> None:
     """Draw the traces of the rescaled networks at one n against β, over the range of all 50.
 
-    table: `reparameterisation`; networks: the scale's table, where it is measured.
+    table: `reparameterisation`; networks: all of that size.
     """
     own = table[(table["n"] == n) & (table["transformation"] == "T_beta")]
-    if networks is not None:
-        trace = networks["hessian_trace"]
-        ax.axhspan(trace.min(), trace.max(), color=COLOURS["grey"], alpha=0.3, linewidth=0)
+    trace = networks["hessian_trace"]
+    ax.axhspan(trace.min(), trace.max(), color=COLOURS["grey"], alpha=0.3, linewidth=0)
     for (_, regime), one in own.groupby(["network", "regime"]):
         style = REGIMES[str(regime)]
         ax.plot(one["factor"], one["hessian_trace"], color=style["color"], marker=style["marker"])
@@ -213,5 +160,6 @@ def draw_rescaled(
     plain_log_axis(ax, "x", sorted(own["factor"].unique()), "{:g}".format)
 
 
-def _short(n: float) -> str:
-    return f"{n / 1_000:g}k" if n >= 1_000 else f"{n:g}"
+def _three(estimates: pd.Series) -> np.ndarray:
+    """Return the estimates, low ends and high ends, (3, k)."""
+    return np.array([[one.estimate, one.low, one.high] for one in estimates]).T

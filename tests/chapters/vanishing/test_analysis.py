@@ -1,4 +1,4 @@
-"""The vanishing advantage across sizes: identities, a null model, and what a missing scale does."""
+"""The vanishing advantage across sizes: identities, a null model, and how claims are judged."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ import pytest
 import scipy.stats
 import torch
 
-from helpers import claims, experiments
-from helpers.chapters.vanishing import claims as claims_of
-from helpers.chapters.vanishing import figures as scale_pictures
-from helpers.chapters.vanishing import scales, skill_model
+from helpers import experiments
+from helpers.chapters.vanishing import analysis, claims, figures, skill_model, tables
 from helpers.chapters.vanishing.fading import fading
-from helpers.claims import Verdict
-from helpers.errors import MissingTableError, UserError
+from helpers.claims.types import Reading, Verdict
+from helpers.errors import UserError
 from helpers.measures.agreement import ensemble_agreement
-from helpers.page.reported import reported_table
-from helpers.statistics import Estimate, noise_ceiling
+from helpers.page.reported import table_1
+from helpers.statistics import noise_ceiling
 
-PRINTED = reported_table("table1_vanishing_advantage").set_index("n")
+PRINTED = table_1()
 
 
 def made_up(n: int, *, fall: bool = True, inside: float = 0.0) -> pd.DataFrame:
@@ -51,14 +49,8 @@ def made_up(n: int, *, fall: bool = True, inside: float = 0.0) -> pd.DataFrame:
     )
 
 
-def loader(sizes, **how):
-    def load(name: str) -> pd.DataFrame:
-        n = int(name.rsplit("_", 1)[1])
-        if n not in sizes:
-            raise MissingTableError(f"table '{name}' is not there")
-        return made_up(n, **how)
-
-    return load
+def loader(**how):
+    return lambda name: made_up(int(name.rsplit("_", 1)[1]), **how)
 
 
 def answers(count=12, points=400, seed=0):
@@ -78,8 +70,8 @@ def test_agreement_tells_how_often_two_networks_disagree():
     right = answers()
     frame = frame_of(right)
     pairs = [(right[i] != right[j]).mean() for i in range(12) for j in range(i)]
-    assert scales.mean_disagreement(frame) == pytest.approx(np.mean(pairs), rel=1e-12)
-    found, whole = scales.ceiling_of(frame, right.shape[1]), noise_ceiling(right)
+    assert analysis.mean_disagreement(frame) == pytest.approx(np.mean(pairs), rel=1e-12)
+    found, whole = analysis.ceiling_of(frame, right.shape[1]), noise_ceiling(right)
     assert found.spearman.estimate == pytest.approx(whole.spearman.estimate, abs=1e-10)
 
 
@@ -124,85 +116,77 @@ def test_agreement_follows_accuracy_where_there_is_nothing_but_skill():
     assert abs(there.mean()) < 0.25
 
 
-def test_scales_that_are_missing_are_named_and_never_stood_in_for():
-    some = scales.gather(loader({500, 6_000}))
-    assert some.sizes == (500, 6_000)
-    assert some.missing == (2_000, 12_000, 24_000, 60_000)
-    gaps = scales.advantages(some)
-    assert list(gaps.index) == [500, 6_000]
-    assert gaps[["unfinished_small", "unfinished_large"]].to_numpy().tolist() == [[0, 1], [0, 1]]
-    assert "2,000, 12,000, 24,000 and 60,000 not yet" in scales.state_of(some)
-    with pytest.raises(UserError, match="not measured"):
-        some[2_000]
-    assert scales.state_of(scales.gather(loader(set()))).startswith("none of the 6")
-    everything = scales.gather(loader(set(scales.SIZES)))
-    assert scales.state_of(everything) == "all 6 sizes are measured"
-
-
-def test_a_damaged_table_is_an_error_and_not_a_missing_scale():
-    def load(name: str) -> pd.DataFrame:
-        raise UserError("results table is edited")
-
-    with pytest.raises(UserError, match="edited"):
-        scales.gather(load)
-
-
-def test_diverged_networks_are_left_out():
+def test_networks_that_diverged_are_left_out():
     def load(name: str) -> pd.DataFrame:
         frame = made_up(500)
         return frame.assign(diverged=frame["seed"] < 3)
 
-    found = scales.gather(load, sizes=[500])
+    found = analysis.gather(load, sizes=[500])
     assert len(found[500]) == 47
-    assert found.diverged == {500: 3}
-    assert scales.advantages(found).loc[500, "diverged"] == 3
-    for judge in (claims_of.judge_delta, claims_of.judge_traces):
-        assert "(3 diverged, left out)" in judge(load, 500)[0]
-    assert "diverged" not in claims_of.judge_delta(loader({500}), 500)[0]
+    assert [len(one) for one in analysis.by_regime(found[500], "seed")] == [22, 25]
+
+
+def test_the_sizes_of_a_data_set_are_those_of_its_protocols():
+    assert tuple(analysis.gather(loader())) == analysis.SIZES
+    assert tuple(analysis.gather(loader(), "fashion_mnist")) == (500, 2_000, 6_000)
+
+
+def test_the_advantage_is_large_batch_less_small_batch_in_points():
+    gaps = analysis.advantages(analysis.gather(loader(), sizes=[500, 6_000]))
+    for n, row in gaps.iterrows():
+        assert row["delta"].estimate == pytest.approx(row["large"] - row["small"])
+        assert row["share"].estimate == pytest.approx(row["delta"].estimate / (100 - row["small"]))
+        assert row["delta"].covers(PRINTED["delta_pp"][n])
+        assert (row["unfinished_small"], row["unfinished_large"]) == (0, 1)
+
+
+def test_the_rate_that_was_kept_is_the_highest_of_the_crossing():
+    def load(name: str) -> pd.DataFrame:
+        frame = made_up(24_000)
+        if name.startswith("vanishing"):
+            return frame
+        rates = np.where(frame["seed"] < 10, 0.5, 0.3)
+        return frame.drop(columns="regime").assign(learning_rate=rates)
+
+    kept = analysis.with_rate_kept(load)
+    assert kept["regime"].value_counts().to_dict() == {"small_batch": 25, "large_batch": 10}
+    assert set(kept["learning_rate"].dropna()) == {0.5}
 
 
 def test_intervals_of_means_are_students():
-    found = scales.gather(loader({500}))
-    low, high = scipy.stats.ttest_1samp(
-        found.regime(500, "small_batch", "hessian_trace"), 0
-    ).confidence_interval()
-    row = scales.compared(found, "hessian_trace").loc[500]
-    assert row["small"] - row["small_reach"] == pytest.approx(low)
-    assert row["small"] + row["small_reach"] == pytest.approx(high)
+    found = analysis.gather(loader(), sizes=[500])
+    small, large = analysis.by_regime(found[500], "hessian_trace")
+    row = analysis.traces(found).loc[500]
+    reach = scipy.stats.t.ppf(0.975, 24) * small.std() / 5
+    assert row["small_batch"].low == pytest.approx(small.mean() - reach)
+    assert row["small_batch"].high == pytest.approx(small.mean() + reach)
+    assert row["ratio"] == pytest.approx(large.mean() / small.mean())
 
 
 def test_what_the_regimes_make_of_a_correlation_adds_up():
-    found = scales.splits(scales.gather(loader({500, 60_000})), "hessian_trace")
+    found = analysis.splits(analysis.gather(loader(), sizes=[500, 60_000]), "hessian_trace")
     np.testing.assert_allclose(found["between"] + found["remainder"], found["rho"], atol=1e-12)
     assert found.loc[500, "between"] == pytest.approx(-0.75, abs=0.01)
     assert abs(found.loc[60_000, "between"]) < 0.4
 
 
 def test_a_constant_measure_has_no_correlation_and_counts_as_a_test():
-    found = scales.correlations(scales.gather(loader({2_000})), ["l1_patterns", "l2_patterns"])
-    assert np.isnan(found.loc[("l1_patterns", 2_000), "rho"])
-    assert found.loc[("l1_patterns", 2_000), "p_holm"] == 1
+    frames = analysis.gather(loader(), sizes=[2_000])
+    row = analysis.correlations(frames, ["l1_patterns", "l2_patterns"]).loc[("l1_patterns", 2_000)]
+    assert np.isnan(row["rho"].estimate)
+    assert row["p_holm"] == 1
 
 
-def verdict(claim_id, load):
-    return claims.read_claim(claim_id, load).verdict
+def read(claim_id: str, load) -> Reading:
+    return next(claim for claim in claims.CLAIMS if claim.id == claim_id).read(load)
 
 
-def test_a_claim_over_sizes_has_no_verdict_until_all_are_measured():
-    for claim in claims_of.CLAIMS:
-        assert verdict(claim.id, loader(set())) is Verdict.OPEN, claim.id
-    some = loader({500, 2_000})
-    for claim_id in ("advantage-small-n", "trace-predicts-small-n", "agreement-persists"):
-        found = claims.read_claim(claim_id, some)
-        assert found.verdict is Verdict.UNFINISHED, claim_id
-        assert "n = 500: " in found.measured
-        assert "not measured yet: n = 6,000" in found.measured
-    assert verdict("advantage-24000", some) is Verdict.OPEN
-    assert verdict("advantage-vanishes", some) is Verdict.UNFINISHED
+def verdict(claim_id: str, load) -> Verdict:
+    return read(claim_id, load).verdict
 
 
 def test_networks_made_as_the_paper_prints_replicate_the_paper():
-    load = loader(set(scales.SIZES))
+    load = loader()
     for claim_id in ("advantage-small-n", "advantage-24000", "advantage-vanishes"):
         assert verdict(claim_id, load) is not Verdict.FAILS, claim_id
     assert verdict("advantage-vanishes", load) in (Verdict.REPLICATES, Verdict.PARTLY)
@@ -210,19 +194,19 @@ def test_networks_made_as_the_paper_prints_replicate_the_paper():
 
 
 def test_an_advantage_that_stays_does_not_vanish():
-    load = loader(set(scales.SIZES), fall=False)
+    load = loader(fall=False)
     assert verdict("advantage-vanishes", load) is Verdict.FAILS
     assert verdict("advantage-24000", load) is Verdict.PARTLY  # there, and not the paper's
     assert verdict("trace-stops", load) is Verdict.FAILS
 
 
 def test_the_inference_is_judged_by_what_is_inside_the_regimes():
-    between = claims.read_claim("vanishing-shows-confounding", loader(set(scales.SIZES)))
-    inside = claims.read_claim(
-        "vanishing-shows-confounding", loader(set(scales.SIZES), fall=False, inside=0.9)
-    )
-    assert between.low <= 0 <= between.high
-    assert not inside.low <= 0 <= inside.high
+    between = read("vanishing-shows-confounding", loader())
+    inside = read("vanishing-shows-confounding", loader(fall=False, inside=0.9))
+    assert between.estimate is not None
+    assert between.estimate.covers(0)
+    assert inside.estimate is not None
+    assert not inside.estimate.covers(0)
     assert inside.verdict is not Verdict.REPLICATES
 
 
@@ -247,7 +231,7 @@ def test_what_noise_leaves_is_rho_over_one_ceiling_times_the_other():
     first, last = (frame_of(answers(seed=seed)) for seed in (3, 4))
     first, last = (one.assign(measure=rng.normal(size=len(one))) for one in (first, last))
     found = fading(first, last, "measure", 400)
-    above, below = (scales.ceiling_of(one, 400).spearman.estimate for one in (first, last))
+    above, below = (analysis.ceiling_of(one, 400).spearman.estimate for one in (first, last))
     rho = [scipy.stats.spearmanr(one["measure"], one["test_accuracy"])[0] for one in (first, last)]
     assert found.left.estimate == pytest.approx(rho[0] / above * below)
     assert found.difference.estimate == pytest.approx(rho[1] - found.left.estimate)
@@ -258,24 +242,23 @@ def test_what_noise_leaves_is_rho_over_one_ceiling_times_the_other():
 
 def test_what_changes_counts_the_networks_that_met_the_cut_of_the_rate():
     def load(name: str) -> pd.DataFrame:
-        frame = loader(set(scales.SIZES))(name)
+        frame = loader()(name)
         large = frame["regime"] == "large_batch"
         return frame.assign(epochs=np.where(large, np.arange(50) * 10, 400))  # 250 to 490
 
-    table = scales.changes(scales.gather(load))
+    table = analysis.changes(analysis.gather(load))
     assert table["cut_large"].to_dict() == {500: 0, 2_000: 0, 6_000: 0, 12_000: 9, 24_000: 9} | {
         60_000: 1
     }
     assert (table["cut_small"] == 0).all()  # ended at the cut, not beyond it
-    assert (table["unfinished_large"] == 1).all()
-    assert table["on_test"].tolist() == [True, True, True, True, False, True]
-    parts = scales.splits(scales.gather(load), "hessian_trace")
+    assert (table["unfinished"] == 1).all()
+    parts = analysis.splits(analysis.gather(load), "hessian_trace")
     np.testing.assert_allclose(table["accuracy"] * table["trace"], parts["between"])
 
 
 def test_networks_trained_again_are_those_of_the_table():
     protocol = experiments.protocol("vanishing_mnist_500", "smoke")
-    frame, right = scales.train_again(protocol, 1, "cpu")
+    frame, right = analysis.train_again(protocol, 1, "cpu")
     cells = [cell for cell in protocol.cells() if cell.seed in (0, 100)]
     rows = pd.DataFrame([protocol.run_cell(cell, "cpu").rows[0] for cell in cells])
     for column in ("regime", "seed", "epochs", "test_accuracy", "hessian_trace"):
@@ -283,31 +266,31 @@ def test_networks_trained_again_are_those_of_the_table():
     np.testing.assert_allclose(right.mean(axis=1), frame["test_accuracy"], atol=1e-7)
 
 
-def test_figures_mark_the_sizes_that_are_missing():
-    some = scales.gather(loader({500, 2_000}))
+def test_agreement_is_judged_on_test_images_at_every_size_but_one():
+    on_test = [n for n in analysis.SIZES if analysis.judged_on_test_images(n)]
+    assert on_test == [500, 2_000, 6_000, 12_000, 60_000]
+
+
+def test_more_test_images_lift_the_ceiling_as_far_as_they_should():
+    rng = np.random.default_rng(5)
+    frame = sat(np.linspace(0.78, 0.82, 40), 10_000, rng, 0)
+    now = analysis.ceiling_of(frame)
+    assert analysis.images_for(frame, now.spearman.estimate) == pytest.approx(10_000)
+    assert analysis.images_for(frame, 0.99) > 10_000
+
+
+def test_every_table_and_figure_is_drawn_from_what_the_analysis_returns():
+    found = analysis.gather(loader())
+    gaps, rhos = analysis.advantages(found), analysis.correlations(found)
+    _, ax = plt.subplots()
+    figures.draw_by_size(ax, gaps["delta"], paper=PRINTED["delta_pp"])
+    drawn = next(line for line in ax.lines if line.get_label() == "measured")
+    assert list(drawn.get_xdata()) == list(analysis.SIZES)
+    assert list(drawn.get_ydata()) == [one.estimate for one in gaps["delta"]]
     _, axes = plt.subplots(2, 3)
-    scale_pictures.draw_every_size(axes, some, "hessian_trace")
-    said = [[text.get_text() for text in ax.texts] for ax in axes.ravel()]
-    assert said == [[], []] + 4 * [["not measured yet"]]
-    _, ax = plt.subplots()
-    table = scales.advantages(some)
-    scale_pictures.draw_by_size(ax, table, ("delta", "low", "high"), missing=some.missing)
-    crosses = [line for line in ax.lines if line.get_label() == "not measured yet"]
-    assert [list(line.get_xdata()) for line in crosses] == [list(some.missing)]
-    _, ax = plt.subplots()
-    everything = scales.gather(loader(set(scales.SIZES)))
-    scale_pictures.draw_regimes(ax, everything, "hessian_trace")
-    assert "not measured yet" not in ax.get_legend_handles_labels()[1]
+    figures.draw_every_size(axes, found, "hessian_trace")
+    assert axes[1, 2].get_title() == "n = 60,000"
+    shown = tables.accuracies(gaps), tables.correlations(rhos), tables.protocols()
+    assert [len(table.rows) for table in shown] == [6, 24, 6]
+    assert shown[0].rows[0][6] == format(gaps["delta"][500])
     plt.close("all")
-
-
-@pytest.mark.parametrize(
-    ("estimate", "low", "high", "word"),
-    [
-        (-0.1, -0.3, 0.1, "contains zero"),
-        (-0.2, -0.3, -0.1, "too, the flatter ones"),
-        (0.2, 0.1, 0.3, "too, the sharper ones"),
-    ],
-)
-def test_the_reading_of_what_is_left_inside_the_regimes(estimate, low, high, word):
-    assert word in claims_of.within_in_words(Estimate(estimate, low, high, 0.5, 100, ""))
