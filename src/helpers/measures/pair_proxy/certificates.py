@@ -129,15 +129,11 @@ def margins_exceed_rounding(layers: Floats, points: Floats, told: Ints) -> NDArr
 def layers_hold(layers: Floats, points: Floats, told: Ints) -> NDArray[np.bool_]:
     """Say which of many layers (w, K, d+1) surely label all rows (n, d+1) as told: (w,).
 
-    `margins_exceed_rounding`, compiled if numba is there.
+    `margins_exceed_rounding`, compiled.
     """
-    if kernels.HAVE_NUMBA:
-        width = points.shape[1]
-        rounding, underflow = rounding_of(width, np.array([1.0, 0.0]))
-        columns = np.ascontiguousarray(points.T)
-        return np.asarray(kernels.layers_hold(layers, columns, told, rounding, underflow))
-    parts = np.array_split(layers, 1 + len(layers) * len(points) // 200_000)
-    return np.concatenate([margins_exceed_rounding(p, points, told).all(axis=1) for p in parts])
+    rounding, underflow = rounding_of(points.shape[1], np.array([1.0, 0.0]))
+    columns = np.ascontiguousarray(points.T)
+    return np.asarray(kernels.layers_hold(layers, columns, told, rounding, underflow))
 
 
 def rounding_of(width: int, sizes: Floats) -> Floats:

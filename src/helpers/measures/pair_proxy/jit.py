@@ -1,21 +1,15 @@
-"""Compile inner loops with numba where it is there; run them as plain Python where it is not."""
+"""Compile inner loops with numba, under the rules of rounding that each of them needs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-numba: Any
-try:
-    import numba
-except ImportError:  # the numpy path: same answers, slower
-    numba = None
-
-HAVE_NUMBA = numba is not None
+import numba
 
 
 def jit(function: Callable[..., Any]) -> Any:
-    """Compile a function, kept on disk between runs; without numba return it as it is.
+    """Compile a function, kept on disk between runs.
 
     A package folder and a home folder that cannot be written leave numba nowhere to keep the
     compiled code; it then compiles once a process.
@@ -34,9 +28,7 @@ def finite_jit(function: Callable[..., Any]) -> Any:
 
 
 def _compiled(function: Callable[..., Any], fastmath: set[str] | bool) -> Any:
-    if numba is None:
-        return function
-    options = {"fastmath": fastmath, "nogil": True}
+    options: dict[str, Any] = {"fastmath": fastmath, "nogil": True}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.measures.pair_proxy.jit import HAVE_NUMBA, finite_jit, jit, strict_jit
+from helpers.measures.pair_proxy.jit import finite_jit, jit, strict_jit
 
 FAR = 1e300
 
@@ -54,21 +54,9 @@ def _price_loops(block: Any, columns: Any, labels: Any, weights: Any, own: Any, 
     return lowest, rival, where
 
 
-def _price_arrays(block: Any, columns: Any, labels: Any, weights: Any, own: Any, ratio: Any) -> Any:
-    points = np.arange(len(labels))
-    np.matmul(block, columns, out=ratio[:-1])
-    ratio[-1] = 0.0
-    own[:] = ratio[labels, points]
-    ratio[labels, points] = -FAR
-    np.subtract(own, ratio, out=ratio)
-    ratio *= weights
-    where, i = divmod(int(ratio.argmin()), len(labels))
-    return ratio[where, i], where, i
-
-
 # price(block (K−1, r), columns (r, n), labels, weights (K, n), scratch (n,), scratch (K, n)):
 # the smallest a_ik·U · weight_ik over training rows, and where it is: (value, k, i).
-price = finite_jit(_price_loops) if HAVE_NUMBA else _price_arrays
+price = finite_jit(_price_loops)
 
 
 @jit
