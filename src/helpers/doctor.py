@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from helpers.errors import UserError
-from helpers.press.cache import installed_version
+from helpers.machine import installed_version
 from helpers.press.project import find_root
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

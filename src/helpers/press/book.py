@@ -16,11 +16,12 @@ from rich.progress import TimeElapsedColumn as Elapsed
 
 from helpers.errors import UserError
 from helpers.files import write_text
+from helpers.machine import commit_of
 from helpers.press import cache
 from helpers.press import jupyter_book as site
 from helpers.press.cache import Record
 from helpers.press.project import Chapter, Project, chapters
-from helpers.press.provenance import commit_of, device_used, hardware, main_versions, now
+from helpers.press.provenance import device_used, hardware, main_versions, now
 from helpers.press.runner import CELL_TIMEOUT, Failure, Outcome, Plan, longest_first, run_chapters
 from helpers.profiles import choose_profile
 from helpers.sweeps.engines import default_workers
@@ -91,7 +92,7 @@ class Build:
             parameters=self.parameters,
             workers=options.workers or default_workers(),
             cell_timeout=options.cell_timeout or CELL_TIMEOUT[options.profile],
-            commit=commit_of(project.root),
+            commit=commit_of(project.root, digits=8),
         )
         self.records: dict[str, Record] = {}
         self.tally = Tally()

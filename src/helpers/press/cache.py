@@ -22,6 +22,7 @@ from typing import Any
 
 from helpers.experiments import find, protocol_state
 from helpers.files import write_text
+from helpers.machine import installed_version
 from helpers.press.project import Chapter, Project, source_of, tags_of, walk_files
 from helpers.sweeps.fingerprint import chapter_fingerprint
 from helpers.sweeps.results import RESULTS, as_json
@@ -144,14 +145,6 @@ def environment_versions() -> dict[str, str]:
     found = {name: version for name in sorted(names) if (version := installed_version(name))}
     system = f"{platform.system()} {platform.machine()}"
     return {"python": platform.python_version(), "platform": system, **found}
-
-
-def installed_version(name: str) -> str | None:
-    """Return the installed version of a distribution, or None."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def hash_tree(folder: Path) -> str:

@@ -11,12 +11,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from helpers.errors import UserError
 from helpers.files import write_bytes, write_text
+from helpers.machine import installed_version
 from helpers.press.cache import Record, hash_tree
 from helpers.press.project import (
     Chapter,
@@ -102,7 +102,7 @@ def site_key(project: Project) -> str:
     parts += [(project.root / name).read_text("utf-8") for name in ("_config.yml", "_toc.yml")]
     citation = project.root / "CITATION.cff"
     parts += [citation.read_text("utf-8") if citation.is_file() else ""]
-    parts += [_version(name) for name in BUILDERS]
+    parts += [installed_version(name) or "" for name in BUILDERS]
     parts += [os.environ.get("BOOK_URL", "")]
     return json.dumps(parts)
 
@@ -169,10 +169,3 @@ def _settings(root: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise UserError(f"_config.yml cannot be read: {error}") from error
     return settings if isinstance(settings, dict) else {}
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return ""

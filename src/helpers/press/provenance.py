@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import UserError
+from helpers.machine import gpu_name, processor, versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,22 +22,13 @@ def now() -> str:
     return datetime.now(UTC).replace(microsecond=0).isoformat()
 
 
-def commit_of(root: Path) -> str:
-    """Return the git commit of a folder, with a '+' where files differ from it."""
-    head = _output_of("git", "-C", str(root), "rev-parse", "--short=8", "HEAD")
-    if not head:
-        return "unknown"
-    changed = _output_of("git", "-C", str(root), "status", "--porcelain", "--", ".")
-    return f"{head}+" if changed else head
-
-
 def hardware() -> str:
     """Return the processor, the cores that may be used, the memory and the GPU, in one line."""
     import joblib
     import psutil
 
     memory = psutil.virtual_memory().total / 2**30
-    parts = [_processor(), f"{joblib.cpu_count()} cores", f"{memory:.0f} GiB of memory", gpu_name()]
+    parts = [processor(), f"{joblib.cpu_count()} cores", f"{memory:.0f} GiB of memory", gpu_name()]
     return ", ".join(part for part in parts if part)
 
 
@@ -56,18 +45,7 @@ def device_used(name: str) -> str:
 
 def main_versions() -> dict[str, str]:
     """Return the versions that a page states: Python and the libraries numbers depend on most."""
-    from helpers.press.cache import installed_version
-
-    found = {name: installed_version(name) for name in ("torch", "numpy", "scipy", "jupyter-book")}
-    return {"python": platform.python_version(), **{k: v for k, v in found.items() if v}}
-
-
-def gpu_name() -> str | None:
-    """Return the name of the first NVIDIA GPU, or None. Does not import torch."""
-    if not shutil.which("nvidia-smi"):
-        return None
-    names = _output_of("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
-    return names.splitlines()[0] if names else None
+    return versions(("torch", "numpy", "scipy", "jupyter-book"))
 
 
 def build_folder() -> Path:
@@ -104,22 +82,3 @@ def chapter_times(path: Path | None = None) -> pd.DataFrame:
     rows = [{"chapter": name, **cost} for name, cost in read_times(path)["chapters"].items()]
     columns = ["chapter", "seconds", "peak_mb", "peak_process_mb", "cells", "date", "commit"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    if platform.system() == "Darwin":
-        return _output_of("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor()
-    return platform.processor() or platform.machine()
-
-
-def _output_of(*command: str) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -21,6 +21,7 @@ from pathlib import Path
 # Code here stores, carries or shows rows; it does not compute them.
 NOT_COMPUTING = (
     *("helpers.sweeps", "helpers.errors", "helpers.files", "helpers.profiles", "helpers.device"),
+    *("helpers.machine", "helpers.toc"),
     *("helpers.page", "helpers.claims", "helpers.ledger", "helpers.press", "helpers.cli"),
     # files of data are verified by checksum
     *("helpers.data.sources", "helpers.data.fetch", "helpers.data.downloads"),

@@ -12,11 +12,9 @@ import json
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ import pandas as pd
 
 from helpers.errors import MissingTableError, UserError
 from helpers.files import ROOT, note_reading, write_text
+from helpers.machine import commit_of, processor, versions
 
 RESULTS = ROOT / "results"
 BUILD = ROOT / "_build"
@@ -96,7 +95,11 @@ def here(device: str) -> dict[str, Any]:
 
 def setup() -> dict[str, Any]:
     """Say with what something is computed here: versions of libraries, hardware, commit."""
-    return {"versions": _versions(), "hardware": _hardware(), "commit": _commit()}
+    return {
+        "versions": versions(("torch", "numpy", "scipy", "pandas")),
+        "hardware": f"{processor()}, {os.cpu_count()} logical cores, {platform.system()}",
+        "commit": commit_of(ROOT, "src"),
+    }
 
 
 def merged(setups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -298,35 +301,3 @@ def _differences(old: Any, new: Any) -> str:
     if not isinstance(old, dict) or not isinstance(new, dict):
         return "its whole form"
     return ", ".join(sorted(key for key in old | new if old.get(key) != new.get(key)))
-
-
-def _versions() -> dict[str, str]:
-    named = ("torch", "numpy", "scipy", "pandas")
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in named}
-
-
-def _hardware() -> str:
-    model = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        lines = information.read_text(errors="replace").splitlines()
-        model = next(
-            (x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), model
-        )
-    return f"{model}, {os.cpu_count()} logical cores, {platform.system()}"
-
-
-def _commit() -> str:
-    """Name the commit of this checkout, with '+' when tracked source files differ from it."""
-    try:
-        head = _git("rev-parse", "HEAD")
-        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no", "src") else "")
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True, timeout=10
-    )
-    return done.stdout.strip()
