@@ -10,13 +10,16 @@ from helpers.claims.types import Claim, Load, Measured, Reading, Verdict
 def _judge_bounds(load: Load) -> Reading:
     table = bound_correlations(load("pac_bayes"))
     asked = table[table["pair"].isin(["bound, test error", "bound, pair proxy"])]
-    asked = asked[asked["n"] <= 2_000].to_dict("records")
-    clear = [row["rho"].times(row["expected"]).above(0) for row in asked]
+    asked = asked[asked["n"] <= 2_000]
+    clear = [
+        rho.times(sign).above(0) for rho, sign in zip(asked["rho"], asked["expected"], strict=True)
+    ]
     verdict = Verdict.FAILS
     if any(clear):
         verdict = Verdict.REPLICATES if all(clear) else Verdict.PARTLY
     measured = tuple(
-        Measured(f"ρ of {row['pair']} at n = {row['n']:,}", row["rho"]) for row in asked
+        Measured(f"ρ of {pair} at n = {n:,}", rho)
+        for pair, n, rho in zip(asked["pair"], asked["n"], asked["rho"], strict=True)
     )
     return Reading(measured, verdict)
 

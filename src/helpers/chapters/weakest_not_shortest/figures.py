@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,7 +13,7 @@ from helpers.experiments.arithmetic import VOCABULARIES, WORDS, mean_over_bits
 from helpers.page.plots import COLOURS
 from helpers.theory.arithmetic import Masks, Policies, cheapest_covers
 
-STYLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+STYLES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "weakest_states": {"color": COLOURS["blue"], "marker": "^", "linestyle": "-"},
         "weakest_statements": {"color": COLOURS["teal"], "marker": "D", "linestyle": ":"},
@@ -40,11 +41,11 @@ def draw_cloud(ax: Axes, meanings: Policies, chosen: Mapping[str, Policies], tab
     """Draw meanings by length and states allowed; mark what each criterion chooses, and `table`."""
     ax.scatter(*_place(meanings), s=9, color=COLOURS["grey"], alpha=0.35, rasterized=True)
     for (name, policies), style in zip(chosen.items(), STYLES.values(), strict=True):
-        mark = {"marker": style["marker"], "color": style["color"]}
+        mark: dict[str, Any] = {"marker": style["marker"], "color": style["color"]}
         ax.plot(*_place(policies), linestyle="none", markersize=9, label=name, **mark)
     right = meanings.generalises(table)
     x, y = _place(meanings)
-    ring = {"markersize": 15, "fillstyle": "none", "color": COLOURS["pink"]}
+    ring: dict[str, Any] = {"markersize": 15, "fillstyle": "none", "color": COLOURS["pink"]}
     ax.plot(x[right], y[right], "o", label="right", **ring)
     ax.set_xlabel("length of the shortest policy with this meaning (literals)")
     ax.set_ylabel("states allowed (of 32)")
