@@ -68,11 +68,6 @@ def draw_gestures(ax: Axes, vocabulary: Vocabulary) -> None:
 def _stick_figure(ax: Axes, x: float, holds: Mapping[str, bool]) -> None:
     ink: dict[str, Any] = {"color": INK, "linewidth": 2.2, "solid_capstyle": "round"}
     arm: dict[str, Any] = {"color": COLOURS["blue"], "linewidth": 2.6, "solid_capstyle": "round"}
-    if holds.get("lying", False):
-        ax.add_patch(Circle((x - 0.35, 0.14), 0.13, fill=False, edgecolor=INK, linewidth=2.2))
-        ax.plot([x - 0.22, x + 0.15, x + 0.45], [0.1, 0.08, 0.06], **ink)
-        ax.plot([x - 0.1, x + 0.1], [0.1, 0.2], **arm)
-        return
     lift = 0.22 if holds.get("tiptoe", False) else 0.0
     hip, neck, head = 0.75 + lift, 1.4 + lift, 1.55 + lift
     ax.add_patch(Circle((x, head), 0.14, fill=False, edgecolor=INK, linewidth=2.2))
@@ -134,16 +129,14 @@ def draw_lattice(
     lit: Mapping[str, StatementSet] | None = None,
     *,
     ghosts: bool = False,
-    words: Sequence[str] | None = None,
 ) -> None:
     """Draw the language as a Hasse diagram: a statement above each statement it adds a program to.
 
     lit: up to three named sets of statements to light up, each in its own colour and edge style;
-    they should not overlap. ghosts: draw the inconsistent subsets too, crossed out. words: short
-    names of the programs, the vocabulary's own by default.
+    they should not overlap. ghosts: draw the inconsistent subsets too, crossed out.
     """
     language = embodied_language(vocabulary)
-    names = list(words or vocabulary.program_names)
+    names = vocabulary.program_names
     shown = np.ones_like(language) if ghosts else language
     place = _positions(np.flatnonzero(shown).tolist())
     _frame(ax, place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.chapters.counting_to_measuring.bound_correlations import bound_correlations
+from helpers.chapters.counting_to_measuring.analysis import bound_correlations
 from helpers.claims.checks import judge_theorem
 from helpers.claims.types import Claim, Load, Measured, Reading, Verdict
 
@@ -11,17 +11,15 @@ def _judge_bounds(load: Load) -> Reading:
     table = bound_correlations(load("pac_bayes"))
     asked = table[table["pair"].isin(["bound, test error", "bound, pair proxy"])]
     asked = asked[asked["n"] <= 2_000]
-    clear = ((asked["low"] > 0) & (asked["expected"] > 0)) | (
-        (asked["high"] < 0) & (asked["expected"] < 0)
-    )
+    clear = [
+        rho.times(sign).above(0) for rho, sign in zip(asked["rho"], asked["expected"], strict=True)
+    ]
     verdict = Verdict.FAILS
-    if not {250, 2_000} <= set(asked["n"]):
-        verdict = Verdict.OPEN
-    elif clear.any():
-        verdict = Verdict.REPLICATES if clear.all() else Verdict.PARTLY
+    if any(clear):
+        verdict = Verdict.REPLICATES if all(clear) else Verdict.PARTLY
     measured = tuple(
-        Measured(f"ρ of {row['pair']} at n = {row['n']:,}", row["found"])
-        for row in asked.to_dict("records")
+        Measured(f"ρ of {pair} at n = {n:,}", rho)
+        for pair, n, rho in zip(asked["pair"], asked["n"], asked["rho"], strict=True)
     )
     return Reading(measured, verdict)
 
