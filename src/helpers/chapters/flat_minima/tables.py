@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.page.plots import REGIMES
-from helpers.page.reported import reported_table
+from helpers.page.reported import table_1
+from helpers.page.tables import word
 
 
 def beside_table_1(frame: pd.DataFrame, n: int) -> pd.DataFrame:
@@ -14,7 +15,7 @@ def beside_table_1(frame: pd.DataFrame, n: int) -> pd.DataFrame:
     `frame` is a table `vanishing_…`. Index: the regime.
     """
     means = frame.groupby("regime", sort=False)[["test_accuracy", "hessian_trace"]].mean()
-    printed = reported_table("table1_vanishing_advantage").set_index("n").to_dict("index")[n]
+    printed = table_1().loc[n]
     ours = pd.DataFrame(index=[REGIMES[name]["label"] for name in means.index])
     ours.index.name = "regime"
     ours["accuracy (%), ours"] = 100 * means["test_accuracy"].to_numpy()
@@ -24,7 +25,7 @@ def beside_table_1(frame: pd.DataFrame, n: int) -> pd.DataFrame:
     return ours
 
 
-def in_words(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with underscores as spaces in its texts and column names."""
-    spoken = frame.replace("_", " ", regex=True)
-    return spoken.rename(columns=lambda name: str(name).replace("_", " "))
+def rerun_table(check: pd.DataFrame) -> pd.DataFrame:
+    """Return a re-run beside its bands (see `experiments.rerun.compare`) under readable names."""
+    spoken = {name: check[name].map(word) for name in ("regime", "column")}
+    return check.assign(**spoken).rename(columns=word)

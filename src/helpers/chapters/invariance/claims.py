@@ -21,7 +21,7 @@ def _judge_sharpness_moves(load: Load) -> Reading:
         verdict = Verdict.REPLICATES
     else:
         verdict = Verdict.PARTLY if moved.any() else Verdict.FAILS
-    return Reading((moved_of("measurements moved", moved),), verdict)
+    return Reading((_moved_of("measurements moved", moved),), verdict)
 
 
 def _judge_weakness_stays(load: Load) -> Reading:
@@ -31,8 +31,8 @@ def _judge_weakness_stays(load: Load) -> Reading:
     scaled = chosen["transformation"].isin(SCALINGS)
     under_scaling, elsewhere = moved[scaled], moved[~scaled]
     measured = (
-        moved_of("moved under rescaling", under_scaling),
-        moved_of("moved under other changes that keep the function", elsewhere),
+        _moved_of("moved under rescaling", under_scaling),
+        _moved_of("moved under other changes that keep the function", elsewhere),
     )
     if under_scaling.any():
         verdict = Verdict.FAILS
@@ -41,7 +41,7 @@ def _judge_weakness_stays(load: Load) -> Reading:
     return Reading(measured, verdict)
 
 
-def moved_of(label: str, moved: pd.Series) -> Measured:
+def _moved_of(label: str, moved: pd.Series) -> Measured:
     """Count what moved: '3 of 40'."""
     return Measured(label, f"{int(moved.sum())} of {len(moved)}")
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.experiments.invariance import EXPECTED, MOVED
+from helpers.page.tables import readable
 
 
 def moves_and_words(
@@ -39,5 +40,5 @@ def expectations(measures: Sequence[str], transformations: Sequence[str]) -> pd.
     """Return what theory lets move (×) and keeps (·), a row a measure; blank where undefined."""
     sign = {True: "×", False: "·", None: ""}
     rows = [[sign[EXPECTED[name, change]] for change in transformations] for name in measures]
-    index = pd.Index([name.replace("_", " ") for name in measures], name="measure")
+    index = pd.Index(readable(measures), name="measure")
     return pd.DataFrame(rows, index=index, columns=list(transformations))

@@ -40,7 +40,7 @@ def draw_trace_curve(ax: Axes, factors: Tensor, predicted: Tensor, measured: Ten
 
 
 def draw_inflation(ax: Axes, grown: pd.DataFrame, factor: float) -> None:
-    """Draw by how much each network's trace grows; `grown` comes from `claims.inflations`."""
+    """Draw by how much each network's trace grows; `grown` is of `analysis.inflation`."""
     places = np.arange(len(grown))[::-1]
     styles = (("T_beta", "β", "blue", "o"), ("T_gamma", "γ", "orange", "s"))
     for name, symbol, colour, marker in styles:
