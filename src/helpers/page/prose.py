@@ -65,25 +65,3 @@ def _spelled(place: int) -> str:
     if len(arguments) <= place + 1:
         return f"fact {place + 1} holds"
     return ast.unparse(arguments[place + 1])
-
-
-# To be removed when no chapter calls them any more.
-def glue_value(key: str, value: Any) -> None:
-    """Put one value."""
-    put({key: value})
-
-
-def put_known(spec: str, **values: float) -> None:
-    """Put values as text in a format."""
-    put({name: f"{x:{spec}}" if np.isfinite(x) else "–" for name, x in values.items()})
-
-
-def put_estimate(name: str, one: Estimate) -> None:
-    """Put the parts of an estimate."""
-    values = {"rho": one.estimate, "low": one.low, "high": one.high, "p": one.p}
-    put({f"{name}_{part}": float(value) for part, value in values.items()})
-
-
-def put_row(name: str, row: Mapping[Any, Any]) -> None:
-    """Put every number of a row."""
-    put({f"{name}_{column}": float(value) for column, value in row.items()})
