@@ -15,7 +15,7 @@ def beside_table_1(frame: pd.DataFrame, n: int) -> pd.DataFrame:
     `frame` is a table `vanishing_…`. Index: the regime.
     """
     means = frame.groupby("regime", sort=False)[["test_accuracy", "hessian_trace"]].mean()
-    printed = table_1().loc[n]
+    printed = table_1().to_dict("index")[n]
     ours = pd.DataFrame(index=[REGIMES[name]["label"] for name in means.index])
     ours.index.name = "regime"
     ours["accuracy (%), ours"] = 100 * means["test_accuracy"].to_numpy()
