@@ -22,6 +22,20 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file of bytes as `write_text` does."""
+    try:
+        place(path, content)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path} ({error.strerror or error}); nothing was changed; "
+            "free space or choose a writable folder, then run the same command again"
+        ) from error
+
+
+def place(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name in its folder, then move it into place.
+
+    Raises OSError where the disk refuses; the old file, if any, stays, and no half-written one.
+    """
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,11 +47,6 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o644)  # mkstemp's 0600 would hide the file from other users
         temporary.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {path} ({error.strerror or error}); nothing was changed; "
-            "free space or choose a writable folder, then run the same command again"
-        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

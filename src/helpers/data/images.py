@@ -32,7 +32,6 @@ class Dataset:
     """Hold one data set in file order.
 
     train_images (60000, 28, 28) and test_images (10000, 28, 28) are uint8, 0…255; labels are int64.
-    EMNIST's images are stored transposed; they are kept as published, as torchvision does.
     """
 
     name: str
@@ -101,7 +100,7 @@ class Split:
 def load(name: str = "mnist", *, folder: str | Path | None = None) -> Dataset:
     """Load a data set, fetching its files on first use.
 
-    Names: mnist, fashion_mnist, kmnist, emnist (the last is its MNIST-shaped split, "mnist").
+    Names: mnist, fashion_mnist.
     `folder` is the cache (default: `default_folder()`), laid out as torchvision's classes expect.
     Raises UserError for an unknown name, or when the files cannot be had or written.
     """
