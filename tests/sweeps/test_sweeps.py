@@ -32,7 +32,7 @@ SOURCE = HERE.parent / "src"
 RUN = """
 from pathlib import Path
 from toy_experiment import Toy
-from helpers import sweeps
+from helpers.sweeps import sweep as sweeps
 sweeps.run(Toy(seconds={seconds}), folder=Path({folder!r}), engine={engine!r}, workers={workers},
            progress=False)
 """
