@@ -7,6 +7,10 @@ A cluster is whatever answers at a Dask scheduler's address: the page "Reproduce
 start one by hand or on Slurm.
 
 Rows are written by the process that started the sweep: only that one needs the book's folder.
+
+Worker processes are joblib's (loky's executor). Its own generator, `return_as=
+"generator_unordered"`, is not used: it ends with the first worker that is killed, where a sweep
+starts another and goes on, and it has no place for the watch that ends workers with their parent.
 """
 
 from __future__ import annotations
