@@ -7,6 +7,10 @@ A cluster is whatever answers at a Dask scheduler's address: the page "Reproduce
 start one by hand or on Slurm.
 
 Rows are written by the process that started the sweep: only that one needs the book's folder.
+
+The loop over joblib's executor is ours, not `Parallel(return_as="generator_unordered")`: that tells
+no index, warns of the cells it cancels when a sweep is stopped, and would need the same loop around
+it to start the pool again after a worker was killed.
 """
 
 from __future__ import annotations
