@@ -115,7 +115,7 @@ lab: $(ENVIRONMENT) ## Open the chapters in JupyterLab
 	@$(BIN)/jupyter lab book
 
 bench: $(DATA) ## Run the side-by-side timings
-	@$(HELPERS) bench $(ARGS)
+	@$(HELPERS) bench --device "$(DEVICE)" $(ARGS)
 
 data: $(ENVIRONMENT) ## Fetch the data, or check them
 	@$(HELPERS) data
