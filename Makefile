@@ -170,6 +170,6 @@ ifneq ($(VERSIONS),latest)
 endif
 	@touch $@
 
-$(DATA): $(wildcard src/helpers/data*.py) | $(ENVIRONMENT)
+$(DATA): $(wildcard src/helpers/data/*.py) | $(ENVIRONMENT)
 	@$(HELPERS) data
 	@mkdir -p $(@D) && touch $@
