@@ -87,7 +87,7 @@ def test_blocks_of_points_change_nothing_but_rounding(points, monkeypatch):
     stack = networks.initialise(WIDTHS, range(2), dtype=torch.float64)
     x = torch.rand(1000, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     whole = networks.logits(stack, x)
-    monkeypatch.setattr(networks, "_HIDDEN_BUDGET", 1)
+    monkeypatch.setattr(networks.stack, "_HIDDEN_BUDGET", 1)
     torch.testing.assert_close(networks.logits(stack, x), whole, rtol=1e-14, atol=1e-14)
 
 

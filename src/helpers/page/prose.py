@@ -62,6 +62,6 @@ def _spelled(place: int) -> str:
         frame = frame.f_back
     node = Source.executing(frame).node
     arguments = getattr(node, "args", [])
-    if len(arguments) <= place + 1:
+    if len(arguments) <= place + 1 or any(isinstance(one, ast.Starred) for one in arguments):
         return f"fact {place + 1} holds"
     return ast.unparse(arguments[place + 1])

@@ -8,9 +8,9 @@ start one by hand or on Slurm.
 
 Rows are written by the process that started the sweep: only that one needs the book's folder.
 
-The loop over joblib's executor is ours, not `Parallel(return_as="generator_unordered")`: that tells
-no index, warns of the cells it cancels when a sweep is stopped, and would need the same loop around
-it to start the pool again after a worker was killed.
+Worker processes are joblib's (loky's executor). The loop over them is ours, not its `Parallel(
+return_as="generator_unordered")`: that ends with the first worker that is killed, where a sweep
+starts others and goes on; it tells no index, and warns of each cell that a stopped sweep cancels.
 """
 
 from __future__ import annotations
