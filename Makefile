@@ -115,7 +115,7 @@ lab: $(ENVIRONMENT) ## Open the chapters in JupyterLab
 	@$(BIN)/jupyter lab book
 
 bench: $(DATA) ## Run the side-by-side timings
-	@$(HELPERS) bench $(ARGS)
+	@$(HELPERS) bench --device "$(DEVICE)" $(ARGS)
 
 data: $(ENVIRONMENT) ## Fetch the data, or check them
 	@$(HELPERS) data
@@ -170,6 +170,6 @@ ifneq ($(VERSIONS),latest)
 endif
 	@touch $@
 
-$(DATA): $(wildcard src/helpers/data*.py) | $(ENVIRONMENT)
+$(DATA): $(wildcard src/helpers/data/*.py) | $(ENVIRONMENT)
 	@$(HELPERS) data
 	@mkdir -p $(@D) && touch $@

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from helpers.files import write_text
+from helpers.machine import processor
+
 OUTPUT = Path(__file__).resolve().parents[1] / "_build" / "benchmarks"
 
 
@@ -53,16 +56,6 @@ def machine() -> str:
         f"{processor()}, {platform.machine()} {platform.system()}, {os.cpu_count()} cores, "
         f"load {os.getloadavg()[0]:.1f}"
     )
-
-
-def processor() -> str:
-    """Return the processor's own name where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or "a processor"
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else "a processor"
 
 
 def pin_to_one_core() -> None:
@@ -163,7 +156,6 @@ def show(title: str, rows: Sequence[dict[str, Any]]) -> None:
 
 def save(name: str, rows: Sequence[dict[str, Any]], **extra: Any) -> Path:
     """Write rows and the machine they were taken on to _build/benchmarks/NAME.json, atomically."""
-    OUTPUT.mkdir(parents=True, exist_ok=True)
     record = {
         "machine": machine(),
         "python": platform.python_version(),
@@ -172,7 +164,5 @@ def save(name: str, rows: Sequence[dict[str, Any]], **extra: Any) -> Path:
         "rows": list(rows),
     }
     path = OUTPUT / f"{name}.json"
-    temporary = path.with_suffix(".json.part")
-    temporary.write_text(json.dumps(record, indent=1) + "\n")
-    temporary.replace(path)
+    write_text(path, json.dumps(record, indent=1) + "\n")
     return path

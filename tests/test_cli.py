@@ -134,6 +134,57 @@ def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--list", "--verify", "--accept"])
+def test_an_option_that_became_a_command_names_it(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["run", "theory", option])
+    assert leaving.value.code == 1
+    command = {"--list": "tables", "--verify": "verify NAME", "--accept": "accept NAME"}[option]
+    shown = capsys.readouterr().err
+    assert shown == f"error: `run {option}` is now `python -m helpers {command}`\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("not\nfine"), "ValueError: not fine; this should not happen: --debug shows"),
+        (FileNotFoundError(2, "No such file", "/proc/x"), "cannot use /proc/x: No such file; use"),
+    ],
+)
+def test_what_nobody_foresaw_is_one_line_too(
+    error: Exception,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("helpers.press.book.build_book", fail)
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["book"])
+    assert leaving.value.code == 1
+    shown = capsys.readouterr().err
+    assert words in shown
+    assert shown.count("\n") == 1
+    with pytest.raises(type(error)):
+        cli.main(["book", "--debug"])
+
+
+def test_a_benchmark_is_told_the_device(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "one.py").write_text("import os; print('on', os.environ['DEVICE'])")
+    monkeypatch.setattr("helpers.press.project.find_root", lambda: tmp_path)
+    cli.app(["bench", "one", "--device", "cpu"], standalone_mode=False)
+    assert "on cpu" in capfd.readouterr().out
+    with pytest.raises(UserError, match="unknown device 'gpu'"):
+        cli.app(["bench", "one", "--device", "gpu"], standalone_mode=False)
+
+
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
     assert "unknown data set 'mnisst'" in call("data", "mnisst").stderr
     assert "no benchmark 'speed' in benchmarks/" in call("bench", "speed").stderr
@@ -262,11 +313,6 @@ def test_a_changed_protocol_is_computed_under_another_name_and_never_published(
     with pytest.raises(UserError, match="has no field 'm'"):
         run("theory", "vanishing_mnist_500", "--set", "m=3")
     assert len(computed) == 1
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_shows_an_example(command: str) -> None:
-    assert "Example" in call(command, "--help").stdout
 
 
 @pytest.mark.parametrize("place", ["file", "file/deeper", "/proc/book"])

@@ -65,7 +65,7 @@ def test_a_driver_without_a_gpu_is_still_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_a_torch_for_amd_needs_no_nvidia_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "cuda_driver", lambda: None)
-    monkeypatch.setattr(devices.metadata, "version", lambda _: "2.14.1+rocm7.1")
+    monkeypatch.setattr(devices, "installed_version", lambda _: "2.14.1+rocm7.1")
     devices.refuse_impossible("cuda")
 
 

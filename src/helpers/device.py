@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from helpers.errors import UserError
+from helpers.machine import installed_version
 
 if TYPE_CHECKING:
     import torch
@@ -63,10 +63,7 @@ def cuda_driver() -> ctypes.CDLL | None:
 
 def _for_rocm() -> bool:
     """Tell whether torch is the build for AMD's GPUs, which it calls cuda too."""
-    try:
-        return "rocm" in metadata.version("torch")
-    except metadata.PackageNotFoundError:
-        return False
+    return "rocm" in (installed_version("torch") or "")
 
 
 def _no_cuda() -> UserError:

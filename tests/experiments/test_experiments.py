@@ -278,14 +278,6 @@ def test_rescaling_moves_the_trace_as_predicted_and_nothing_else(small, tmp_path
             np.testing.assert_allclose(own[column], kept.iloc[0], rtol=2e-3)
 
 
-def test_ensemble_agreement_follows_only_unchanged_predictions(small, tmp_path):
-    table = sweeps.run(small, folder=tmp_path, device="cpu", progress=False).frame
-    rows = table.iloc[[0, 1]].drop(columns="ensemble_agreement").assign(predictions_changed=[0, 3])
-    joined = reparameterisation.with_ensemble_agreement(rows, [table])
-    assert joined["ensemble_agreement"].iloc[0] == table["ensemble_agreement"].iloc[0]
-    assert joined["ensemble_agreement"].isna().tolist() == [False, True]
-
-
 @pytest.fixture
 def toy_registry(monkeypatch, tmp_path):
     only_these(monkeypatch, {"toy": Toy()})

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -12,16 +11,13 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from helpers.errors import UserError
 from helpers.measures.regions import (
-    Regions,
     activation_patterns,
     count_patterns,
     count_patterns_by_row,
     count_patterns_copying,
     group_rows,
-    log_region_class_weakness,
     region_class_weakness,
     regions,
-    training_label_policy,
 )
 from helpers.networks import Stack, activations, initialise
 
@@ -103,7 +99,6 @@ def test_dead_layer_one_point_and_no_points():
 def test_regions_are_sets(seed, n, m, units):
     rng = np.random.default_rng(seed)
     training, unseen = rng.random((n, units)) > 0.5, rng.random((m, units)) > 0.5
-    labels = rng.integers(0, 3, n)
     found = regions(pack(training), pack(unseen))
     inside = [tuple(row) for row in training.tolist()]
     outside = [tuple(row) for row in unseen.tolist()]
@@ -113,10 +108,6 @@ def test_regions_are_sets(seed, n, m, units):
     assert sorted(found.occupancy) == sorted(inside.count(row) for row in set(inside))
     expected = sum(max(0, 4 - inside.count(row)) for row in set(inside))
     assert found.free_parameters(4) == expected
-    policy = training_label_policy(found, labels, classes=3)
-    for point, region in enumerate(found.training):
-        votes = [int(labels[j]) for j in range(n) if inside[j] == inside[point]]
-        assert policy[region] == min(range(3), key=lambda c: (-votes.count(c), c))
 
 
 def test_free_parameters_only_count_training_regions():
@@ -138,16 +129,9 @@ def test_weakness_counts_the_completions_of_the_policy(fixed, free, classes):
 
 def test_weakness_is_an_exact_integer_and_its_logarithm():
     assert region_class_weakness(1000) == 11**1000
-    assert log_region_class_weakness(1000) == pytest.approx(1000 * math.log(11))
-    assert log_region_class_weakness(0) == 0
     assert region_class_weakness(np.int64(40)) == 11**40  # past 64 bits
 
 
 def test_bad_input():
     with pytest.raises(UserError, match="one network and one layer"):
         regions(np.zeros((2, 3), np.uint8), np.zeros((2, 4), np.uint8))
-    found = Regions(np.array([0, 1]), np.array([], dtype=np.int64), 2)
-    with pytest.raises(UserError, match="1 labels for 2"):
-        training_label_policy(found, np.array([0]))
-    with pytest.raises(UserError, match="expected 0 to 9"):
-        training_label_policy(found, torch.tensor([0, 10]))

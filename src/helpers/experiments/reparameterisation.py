@@ -9,12 +9,10 @@ time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from torch import Tensor
 
 from helpers.experiments.row import answer, estimate_trace, split_of, train_on, unseen
@@ -150,18 +148,6 @@ def _identity(network: Network) -> dict[str, Any]:
         "regime": network.regime,
         "seed": network.seed,
     }
-
-
-def with_ensemble_agreement(frame: pd.DataFrame, vanishing: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Add each network's ensemble agreement from the tables of the vanishing advantage.
-
-    A rescaled network that predicts the same class at every unseen point has, by definition, the
-    agreement of the network as trained; one that does not gets NaN, for it was not measured.
-    """
-    known = pd.concat(vanishing)[["dataset", "n", "regime", "seed", "ensemble_agreement"]]
-    joined = frame.merge(known, on=["dataset", "n", "regime", "seed"], how="left")
-    kept = joined["predictions_changed"] == 0
-    return joined.assign(ensemble_agreement=joined["ensemble_agreement"].where(kept))
 
 
 PROTOCOLS = (

@@ -11,7 +11,6 @@ weights, so (K+1)^k overstates the freedom.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,29 +164,9 @@ def regions(training_patterns: Patterns, unseen_patterns: Patterns) -> Regions:
     return Regions(numbers[:n], numbers[n:], len(first))
 
 
-def training_label_policy(found: Regions, labels: Integers | Tensor, classes: int = 10) -> Integers:
-    """Return the majority training label of each training region, (T,); ties to the lower class.
-
-    Raises UserError when labels and training points do not match, or a label is out of range.
-    """
-    own = np.asarray(labels, dtype=np.int64)
-    if own.shape != found.training.shape:
-        raise UserError(f"{own.size} labels for {found.training.size} training points")
-    if own.size and not 0 <= own.min() <= own.max() < classes:
-        raise UserError(f"labels {own.min()} to {own.max()}; expected 0 to {classes - 1}")
-    votes = np.zeros((found.training_regions, classes), dtype=np.int64)
-    np.add.at(votes, (found.training, own), 1)
-    return votes.argmax(axis=1)
-
-
 def region_class_weakness(free_regions: int, classes: int = 10) -> int:
     """Return (K+1)^k, the number of statements that complete the training-label policy."""
     return (classes + 1) ** int(free_regions)
-
-
-def log_region_class_weakness(free_regions: int, classes: int = 10) -> float:
-    """Return k·ln(K+1): the same in nats, for a k whose power is too long to print."""
-    return int(free_regions) * math.log(classes + 1)
 
 
 def count_patterns_by_row(active: NDArray[np.bool_]) -> int:

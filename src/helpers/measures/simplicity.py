@@ -130,20 +130,6 @@ def feature_rank(stack: Stack, x: Tensor, *, tolerance: float = 1e-6) -> Tensor:
     return _each(rank, stack)
 
 
-def stable_rank(stack: Stack, x: Tensor) -> Tensor:
-    """Divide the squared Frobenius by the squared spectral norm of the features at x, (M,).
-
-    Between 1 and the rank, and 0 where every feature is 0. Not invariant under rescaling.
-    Source: Rudelson and Vershynin (2007).
-    """
-
-    def ratio(network: Stack) -> Tensor:
-        squares = torch.linalg.svdvals(features(network, x).double()).square()
-        return _ratio(squares.sum(1), squares[:, 0])
-
-    return _each(ratio, stack)
-
-
 def participation_ratio(stack: Stack, x: Tensor) -> Tensor:
     """Count the directions that the centred features at x spread over, (M,).
 

@@ -8,9 +8,9 @@ start one by hand or on Slurm.
 
 Rows are written by the process that started the sweep: only that one needs the book's folder.
 
-Worker processes are joblib's (loky's executor). Its own generator, `return_as=
-"generator_unordered"`, is not used: it ends with the first worker that is killed, where a sweep
-starts another and goes on, and it has no place for the watch that ends workers with their parent.
+Worker processes are joblib's (loky's executor). The loop over them is ours, not its `Parallel(
+return_as="generator_unordered")`: that ends with the first worker that is killed, where a sweep
+starts others and goes on; it tells no index, and warns of each cell that a stopped sweep cancels.
 """
 
 from __future__ import annotations

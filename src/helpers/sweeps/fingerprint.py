@@ -24,7 +24,7 @@ NOT_COMPUTING = (
     *("helpers.machine", "helpers.toc"),
     *("helpers.page", "helpers.claims", "helpers.ledger", "helpers.press", "helpers.cli"),
     # files of data are verified by checksum
-    *("helpers.data.sources", "helpers.data.fetch", "helpers.data.downloads"),
+    *("helpers.data.sources", "helpers.data.fetch"),
 )
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _SKIPPED_FIELDS = frozenset({"annotation", "returns", "type_comment", "type_params", "kind", "ctx"})

@@ -1,17 +1,24 @@
-"""Change settings of a protocol by name, however deep, and refuse what does not fit them."""
+"""Change settings of a protocol by name, however deep, and refuse what does not fit them.
+
+pydantic, which typer brings, checks the protocols' own dataclasses strictly: one unknown name or
+wrong type is named by its path. (tyro reads command lines alone; cattrs makes 3 of "3"; dacite
+takes true for a whole number and no list for a tuple.) Ours is what no type says: no number is
+negative, counts and rates are positive, no list is empty.
+"""
 
 from __future__ import annotations
 
 import json
-import math
-import types
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass, replace
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, fields, is_dataclass
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from helpers.errors import UserError
 
-WORDS = {str: "a text", bool: "true or false"}
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+Steps = tuple[str | int, ...]
 
 
 def change(protocol: Any, settings: Mapping[str, Any]) -> Any:
@@ -23,7 +30,18 @@ def change(protocol: Any, settings: Mapping[str, Any]) -> Any:
 
     Raises UserError, with the path of the setting, for one that does not exist or does not fit.
     """
-    return _changed(protocol, settings, ())
+    wanted = json.dumps([_merged(asdict(protocol), settings)], default=_plain)
+    # As JSON, where a list is a tuple; as an item, because only a container passes its config on.
+    kind: Any = tuple.__class_getitem__(type(protocol))
+    try:
+        (new,) = TypeAdapter(kind, config=STRICT).validate_json(wanted)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(_reason(protocol, first["loc"][1:], first)) from error
+    for path, value in _leaves(asdict(new)):
+        if rule := _broken_rule(value, next(n for n in reversed(path) if isinstance(n, str))):
+            raise UserError(f"setting '{_dotted(path)}' is {value!r}; expected {rule}")
+    return new
 
 
 def parse(assignments: Iterable[str]) -> dict[str, Any]:
@@ -65,103 +83,61 @@ def spell(settings: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _changed(old: Any, settings: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    kind = type(old)
-    _refuse_unknown(kind, settings, path)
-    hints = get_type_hints(kind)
-    new = {
-        name: _fitting(value, hints[name], getattr(old, name), (*path, name))
-        for name, value in settings.items()
-    }
-    return replace(old, **new)
+def _merged(old: Any, new: Any) -> Any:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return {**old, **{name: _merged(old.get(name), value) for name, value in new.items()}}
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        before = [*old, *[None] * len(new)]
+        return [_merged(before[i], item) for i, item in enumerate(new)]
+    return new
 
 
-def _made(kind: type[Any], settings: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    """Make a dataclass from nothing: an item of a list that had no item there."""
-    _refuse_unknown(kind, settings, path)
-    hints = get_type_hints(kind)
-    new = {n: _fitting(v, hints[n], None, (*path, n)) for n, v in settings.items()}
-    try:
-        return kind(**new)
-    except TypeError as error:
-        every = ", ".join(item.name for item in fields(kind))
-        raise _misfit(settings, f"{kind.__name__} with {every}", path) from error
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else repr(value)
 
 
-def _refuse_unknown(kind: type[Any], settings: Mapping[str, Any], path: tuple[str, ...]) -> None:
-    known = [item.name for item in fields(kind)]
-    for name in settings:
-        if name not in known:
-            inside = f"setting '{'.'.join(path)}'" if path else f"protocol {kind.__name__}"
-            raise UserError(f"{inside} has no field '{name}'; expected one of {', '.join(known)}")
-
-
-def _fitting(value: Any, hint: Any, old: Any, path: tuple[str, ...]) -> Any:
-    """Return a value as the type asks for it."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return _one_of(value, inner, old, path)
-    if origin is Literal:
-        if value not in inner:
-            raise _misfit(value, f"one of {', '.join(map(str, inner))}", path)
-        return value
-    if origin is tuple:
-        return _items(value, inner, old, path)
-    if is_dataclass(hint) and isinstance(hint, type):
-        if isinstance(value, hint):
-            return value
-        if not isinstance(value, Mapping):
-            every = ", ".join(item.name for item in fields(hint))
-            raise _misfit(value, f"some of its own settings: {every}", path)
-        return _changed(old, value, path) if is_dataclass(old) else _made(hint, value, path)
-    if hint in (int, float):
-        return _number(value, hint, path)
-    if isinstance(hint, type) and not isinstance(value, hint):
-        raise _misfit(value, WORDS.get(hint, hint.__name__), path)
-    return value
-
-
-def _one_of(value: Any, choices: tuple[Any, ...], old: Any, path: tuple[str, ...]) -> Any:
-    if value is None and type(None) in choices:
-        return None
-    others = [choice for choice in choices if choice is not type(None)]
-    for choice in others[:-1]:
-        try:
-            return _fitting(value, choice, old, path)
-        except UserError:
-            continue
-    return _fitting(value, others[-1], old, path)
-
-
-def _items(value: Any, inner: tuple[Any, ...], old: Any, path: tuple[str, ...]) -> Any:
-    if not isinstance(value, list | tuple):
-        raise _misfit(value, "a list", path)
-    repeated = len(inner) == 2 and inner[1] is Ellipsis
-    hints = inner[:1] * len(value) if repeated else inner
-    if len(value) != len(hints) or not value:
-        raise _misfit(
-            value, "a list that is not empty" if repeated else f"{len(hints)} items", path
+def _reason(protocol: Any, path: Steps, error: Mapping[str, Any]) -> str:
+    """Say in a line what pydantic found at a path."""
+    if error["type"] == "unexpected_keyword_argument":
+        inside = (
+            f"setting '{_dotted(path[:-1])}'" if path[1:] else f"protocol {type(protocol).__name__}"
         )
-    before = [*(old or ()), *[None] * len(value)]
-    return tuple(
-        _fitting(item, hint, before[i], (*path, str(i)))
-        for i, (item, hint) in enumerate(zip(value, hints, strict=True))
-    )
+        known = _fields(protocol, path[:-1])
+        return f"{inside} has no field '{path[-1]}'; expected one of {known}"
+    if error["type"] == "missing":
+        return f"setting '{_dotted(path)}' is missing; expected {_fields(protocol, path[:-1])}"
+    expected = error["msg"].removeprefix("Input should be ")
+    if error["type"] == "dataclass_type":
+        expected = f"some of its own settings: {_fields(protocol, path)}"
+    return f"setting '{_dotted(path)}' is {error['input']!r}; expected {expected}"
 
 
-def _number(value: Any, hint: Any, path: tuple[str, ...]) -> Any:
-    known = isinstance(value, hint if hint is int else int | float) and not isinstance(value, bool)
-    name = next(part for part in reversed(path) if not part.isdigit())
-    if hint is int:
+def _fields(place: Any, path: Steps) -> str:
+    for step in path:
+        place = place[min(step, len(place) - 1)] if isinstance(step, int) else getattr(place, step)
+    return ", ".join(item.name for item in fields(place))
+
+
+def _dotted(path: Steps) -> str:
+    return ".".join(map(str, path))
+
+
+def _leaves(value: Any, path: Steps = ()) -> Iterator[tuple[Steps, Any]]:
+    """Yield every number, text and empty list of nested settings with its path."""
+    if isinstance(value, dict | list | tuple) and value:
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(inner, (*path, name))
+    else:
+        yield path, value
+
+
+def _broken_rule(value: Any, name: str) -> str | None:
+    """Return the rule that a value breaks, by the name of its setting; None where it keeps all."""
+    if isinstance(value, tuple):
+        return "a list that is not empty"
+    if isinstance(value, int) and not isinstance(value, bool):
         least = 0 if "seed" in name or name.startswith("max_") else 1  # a limit of 0: another holds
-        if not known or value < least:
-            raise _misfit(value, f"a whole number, {least} or more", path)
-        return value
-    positive = "rate" in name
-    if not (known and math.isfinite(value) and value >= 0 and (value or not positive)):
-        raise _misfit(value, f"a number, {'more than 0' if positive else '0 or more'}", path)
-    return float(value)
-
-
-def _misfit(value: Any, expected: str, path: tuple[str, ...]) -> UserError:
-    return UserError(f"setting '{'.'.join(path)}' is {value!r}; expected {expected}")
+        return f"a whole number, {least} or more" if value < least else None
+    if isinstance(value, float) and (value < 0 or ("rate" in name and not value)):
+        return f"a number, {'more than 0' if 'rate' in name else '0 or more'}"
+    return None

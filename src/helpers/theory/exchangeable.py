@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from helpers.errors import UserError
-from helpers.theory.languages import Vocabulary, members, statements
+from helpers.theory.languages import Vocabulary, statements
 
 SizeLaw = tuple[Fraction, ...]
 SetLaw = tuple[Fraction, ...]
@@ -209,9 +209,3 @@ def worst_survival_on_average(mean: Fraction, buffer: int, unseen: int) -> Fract
     lower = survival(exactly(below, unseen), buffer)
     upper = survival(exactly(min(below + 1, unseen), unseen), buffer)
     return (1 - weight) * lower + weight * upper
-
-
-def list_subset(vocabulary: Vocabulary, mask: int) -> list[tuple[str, ...]]:
-    """Name the statements in a bitmask of L_v, for showing."""
-    listed = statements(vocabulary)
-    return [vocabulary.names(int(listed[j])) for j in members(mask)]

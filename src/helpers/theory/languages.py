@@ -153,11 +153,6 @@ def is_statement(vocabulary: Vocabulary, subset: int) -> bool:
     return truth_set(vocabulary, subset) != 0
 
 
-def is_completion(vocabulary: Vocabulary, statement: int, other: int) -> bool:
-    """Say whether `other` completes `statement`: it is consistent and says all that one says."""
-    return statement & ~other == 0 and is_statement(vocabulary, other)
-
-
 def truth_sets(vocabulary: Vocabulary) -> NDArray[np.uint64]:
     """Return T(l) for every subset l of the vocabulary: shape (2**|v|,), bitmasks of states.
 

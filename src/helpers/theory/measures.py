@@ -9,7 +9,7 @@ Source: arXiv:2605.05209, Theorems 2 and 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp
 
@@ -170,8 +170,3 @@ def sample_survival(
     inside = (buffer.contains(points) | ~present).all(axis=1)
     share = float(inside.mean())
     return Sampled(share, max(float(np.sqrt(share * (1 - share) / draws)), 0.5 / draws))
-
-
-def survival_from_sizes(sizes: Sequence[float], share: float) -> float:
-    """Return E[share^|S|] = Σ_k q_k share^k, the continuum's form of Theorem 10."""
-    return float(sum(float(q) * share**k for k, q in enumerate(sizes)))

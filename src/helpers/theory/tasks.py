@@ -19,7 +19,6 @@ from helpers.theory.languages import (
     embodied_language,
     extension,
     statements,
-    weaknesses,
 )
 
 
@@ -103,15 +102,6 @@ def buffer(task: Task, policy: int) -> StatementSet:
 def buffer_size(task: Task, policy: int) -> int:
     """Return |B_π|."""
     return int(buffer(task, policy).sum())
-
-
-def weakest_correct_policies(task: Task) -> NDArray[np.int64]:
-    """List the correct policies of the greatest weakness (all that tie), ascending."""
-    correct = correct_policies(task)
-    if not len(correct):
-        return correct
-    w = weaknesses(task.vocabulary)[correct]
-    return correct[w == w.max()]
 
 
 def survives(task: Task, policy: int, demands: StatementSet) -> bool:

@@ -13,7 +13,6 @@ from helpers.measures.sharpness.invariant import (
     adaptive_sharpness,
     fisher_rao_norm,
     relative_flatness,
-    worst_case_adaptive_sharpness,
 )
 from helpers.measures.sharpness.kinks import (
     Rise,
@@ -26,7 +25,6 @@ from helpers.measures.sharpness.landscape import (
     filter_normalised_direction,
     gaussian_direction,
     loss_along_direction,
-    loss_on_plane,
 )
 from helpers.measures.sharpness.orbit import OrbitMinimum, orbit_minimum_trace
 from helpers.measures.sharpness.reference import brute_force_hessian
@@ -59,10 +57,8 @@ __all__ = [
     "kink_terms",
     "largest_eigenvalue",
     "loss_along_direction",
-    "loss_on_plane",
     "orbit_minimum_trace",
     "relative_flatness",
     "softmax_factor",
     "trace_under_scaling",
-    "worst_case_adaptive_sharpness",
 ]

@@ -28,7 +28,7 @@ from helpers.measures.sharpness.trace import (
     mean_over_points,
     softmax_factor,
 )
-from helpers.networks import Stack, cross_entropy, features
+from helpers.networks import Stack, features
 
 
 def adaptive_sharpness(
@@ -52,34 +52,6 @@ def adaptive_sharpness(
         return [torch.stack(terms).sum(dim=0)]
 
     return mean_over_points(stack, first_points(x, y, max_points), sums)[0]
-
-
-def worst_case_adaptive_sharpness(
-    stack: Stack,
-    x: Tensor,
-    y: Tensor,
-    radius: float = 0.5,
-    max_points: int | None = MAX_POINTS,
-) -> Tensor:
-    """Compute the rise of the loss after ASAM's one ascent step of the given radius: (M,).
-
-    The step is ρ T²g / ‖Tg‖ with g the gradient and T = diag |θ| (η = 0), the maximiser of the
-    linearised loss over ‖T⁻¹ε‖₂ ≤ ρ. Source: Kwon et al., 'ASAM' (ICML 2021).
-    """
-    points = first_points(x, y, max_points)
-    labels = y[..., : points.shape[-2]]
-    leaves = [p.detach().clone().requires_grad_() for p in (*stack.weights, *stack.biases)]
-    depth = len(stack.weights)
-    loss = cross_entropy(Stack(tuple(leaves[:depth]), tuple(leaves[depth:])), points, labels)
-    gradients = torch.autograd.grad(loss.sum(), leaves)
-    with torch.no_grad():
-        pairs = list(zip(leaves, gradients, strict=True))
-        squared = torch.stack([(p * g).square().flatten(1).sum(dim=1) for p, g in pairs]).sum(dim=0)
-        # A vanished gradient takes no step.
-        length = radius / squared.sqrt().clamp_min(torch.finfo(stack.dtype).tiny)
-        moved = [p + length.view(-1, *[1] * (p.dim() - 1)) * p.square() * g for p, g in pairs]
-        after = cross_entropy(Stack(tuple(moved[:depth]), tuple(moved[depth:])), points, labels)
-    return after - loss.detach()
 
 
 @torch.no_grad()

@@ -55,20 +55,6 @@ def loss_along_direction(
     )
 
 
-def loss_on_plane(
-    stack: Stack,
-    x: Tensor,
-    y: Tensor,
-    directions: tuple[Stack, Stack],
-    steps: tuple[Sequence[float] | Tensor, Sequence[float] | Tensor],
-) -> Tensor:
-    """Compute the loss at θ + s·first + t·second on a grid: (M, len(steps[0]), len(steps[1]))."""
-    rows = [_moved(stack, directions[0], float(s)) for s in steps[0]]
-    return torch.stack(
-        [loss_along_direction(r, x, y, directions[1], steps[1]) for r in rows], dim=1
-    )
-
-
 def _moved(stack: Stack, direction: Stack, step: float) -> Stack:
     if direction.widths != stack.widths or len(direction) != len(stack):
         raise UserError(
