@@ -114,3 +114,10 @@ def test_a_table_that_changes_makes_its_readers_stale(
     assert is_fresh(record, "key")
     (tmp_path / "one.csv").write_text("a\n2\n")
     assert not is_fresh(record, "key")
+
+
+@pytest.mark.parametrize("kind", ["table", "settings", "protocol", "code"])
+def test_what_was_read_and_has_been_renamed_makes_its_reader_stale(kind: str) -> None:
+    reading = f"{kind} no_longer_here"
+    record = Record("key", [], [], {}, 0.0, 0, 0, "", "", [], [reading], "as it was")
+    assert not is_fresh(record, "key")

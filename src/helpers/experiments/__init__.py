@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import json
 import pkgutil
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -59,8 +58,7 @@ def find(name: str) -> Experiment:
 def protocol_state(name: str) -> str:
     """Return a hash of a protocol's settings and of the code that computes its table."""
     found = find(name)
-    settings = json.dumps(results.as_json(found), sort_keys=True)
-    parts = (settings, sweep.fingerprint(found), sweep.assembly_fingerprint(found))
+    parts = (results.spelled(found), sweep.fingerprint(found), sweep.assembly_fingerprint(found))
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
@@ -88,8 +86,7 @@ def changed(name: str, settings: Mapping[str, Any], profile: str = "laptop") -> 
     new = sweep.change(plain, settings)
     if new == plain:
         return plain
-    text = json.dumps(results.as_json(new), sort_keys=True)
-    called = f"{name}~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    called = f"{name}~{hashlib.sha256(results.spelled(new).encode()).hexdigest()[:8]}"
     return sweep.change(new, {"name": called})
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from helpers.claims.box import verdict_chip
-from helpers.claims.predictions import judge
+from helpers.claims.predictions import show_predictions
 from helpers.claims.stacked import StackedTable
 from helpers.claims.types import Load, Verdict
 from helpers.ledger.registry import ledger, predictions
@@ -66,26 +66,17 @@ def print_ledger(load: Load, console: Console | None = None) -> None:
 def print_predictions(load: Load, console: Console | None = None) -> None:
     """Print our own predictions and their outcomes on the terminal."""
     table = Table("prediction", "measured", "outcome", show_lines=True)
-    for one in predictions():
-        report = judge(one, load)
-        table.add_row(f"{one.id}. {one.statement}", report.measured, str(report.outcome))
+    for name, row in show_predictions(predictions(), load).frame.iterrows():
+        table.add_row(f"{name}. {row['prediction']}", row["measured"], row["outcome"])
     (console or Console()).print(table)
 
 
 def ledger_json(load: Load) -> str:
     """Return the ledger and our predictions as JSON: {"claims": […], "predictions": […]}."""
-    frame = ledger(load).astype(object)
-    reports = [judge(one, load) for one in predictions()]
+    claims = ledger(load).astype(object)
+    ours = show_predictions(predictions(), load).frame.reset_index()
     found = {
-        "claims": frame.where(frame.notna(), None).to_dict("records"),
-        "predictions": [
-            {
-                "id": report.prediction.id,
-                "statement": report.prediction.statement,
-                "measured": report.measured,
-                "outcome": str(report.outcome),
-            }
-            for report in reports
-        ],
+        "claims": claims.where(claims.notna(), None).to_dict("records"),
+        "predictions": ours.rename(columns={"prediction": "statement"}).to_dict("records"),
     }
     return json.dumps(found, indent=1, ensure_ascii=False)

@@ -20,15 +20,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from helpers.errors import UserError
 from helpers.experiments import find, protocol_state
 from helpers.files import write_text
 from helpers.machine import installed_version
 from helpers.press.project import Chapter, Project, source_of, tags_of, walk_files
 from helpers.sweeps.fingerprint import chapter_fingerprint
-from helpers.sweeps.results import RESULTS, as_json
+from helpers.sweeps.results import RESULTS, spelled
 
 DISTRIBUTION = "flat-minima-book"
-PACKAGE = "helpers"
 
 
 @dataclass(frozen=True)
@@ -118,11 +118,12 @@ def _state(kind: str, name: str) -> str:
     if kind == "table":
         files = (RESULTS / f"{name}.csv", RESULTS / f"{name}.json")
         return " ".join(_sha(path.read_bytes()) if path.is_file() else "–" for path in files)
-    if kind == "settings":
-        return _sha(json.dumps(as_json(find(name)), sort_keys=True))
-    if kind == "protocol":
-        return protocol_state(name)
-    return chapter_fingerprint((), [name])
+    if kind == "code":
+        return chapter_fingerprint((), [name])
+    try:
+        return spelled(find(name)) if kind == "settings" else protocol_state(name)
+    except UserError:  # there is no such table any more
+        return "–"
 
 
 def _fingerprint(sources: Iterable[str]) -> str:

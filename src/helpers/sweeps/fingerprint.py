@@ -16,6 +16,7 @@ import importlib.util
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 # Code here stores, carries or shows rows; it does not compute them.
@@ -99,9 +100,10 @@ def chapter_fingerprint(cells: Iterable[str], modules: Iterable[str] = ()) -> st
     """
     found: dict[str, _Module | None] = {}
     text = "\n".join(_without_magics(cell) for cell in cells)
-    page = _parse(text, "__page__", is_package=False)
+    tree = ast.parse(text)
+    page = _collect(tree, text, "__page__", is_package=False)
     starts = [(name, "*") for name in modules]
-    for node in ast.parse(text).body:
+    for node in tree.body:
         starts.extend(_references(node, page))
     return _hash(_reached(starts, frozenset({"helpers"}), found, excluded=(), spell=_text))
 
@@ -175,8 +177,8 @@ def _load(name: str) -> _Module | None:
     path = _file_of(name)
     if path is None:
         return None
-    is_package = path.name == "__init__.py"
-    return _parse(path.read_text(encoding="utf-8"), name, is_package=is_package)
+    state = path.stat()
+    return _parsed(path, name, state.st_mtime_ns, state.st_size)
 
 
 def _file_of(name: str) -> Path | None:
@@ -195,9 +197,16 @@ def _file_of(name: str) -> Path | None:
     return found[0] if found else None
 
 
-def _parse(text: str, name: str, *, is_package: bool) -> _Module:
+@lru_cache(maxsize=1_024)  # a build asks for every chapter, and they share most modules
+def _parsed(path: Path, name: str, modified: int, size: int) -> _Module:
+    """Read a module in the state that its file has now."""
+    text = path.read_text(encoding="utf-8")
+    return _collect(ast.parse(text), text, name, is_package=path.name == "__init__.py")
+
+
+def _collect(tree: ast.Module, text: str, name: str, *, is_package: bool) -> _Module:
     module = _Module(name, is_package, {}, {}, [], text)
-    for statement in ast.parse(text).body:
+    for statement in tree.body:
         bound = list(_bound_names(statement))
         for item in bound:
             module.definitions.setdefault(item, []).append(statement)

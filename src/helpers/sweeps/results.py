@@ -237,6 +237,11 @@ def as_json(value: Any) -> Any:
     return json.loads(json.dumps(plain))
 
 
+def spelled(protocol: Any) -> str:
+    """Return a protocol's settings as one text, the same for equal settings."""
+    return json.dumps(as_json(protocol), sort_keys=True)
+
+
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 

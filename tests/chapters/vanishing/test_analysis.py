@@ -10,6 +10,7 @@ import scipy.stats
 import torch
 
 from helpers import experiments
+from helpers.analysis import large_n
 from helpers.chapters.vanishing import analysis, claims, figures, skill_model, tables
 from helpers.chapters.vanishing.fading import fading
 from helpers.claims.types import Reading, Verdict
@@ -144,13 +145,18 @@ def test_the_rate_that_was_kept_is_the_highest_of_the_crossing():
     def load(name: str) -> pd.DataFrame:
         frame = made_up(24_000)
         if name.startswith("vanishing"):
-            return frame
+            return frame.assign(learning_rate=0.3)
         rates = np.where(frame["seed"] < 10, 0.5, 0.3)
         return frame.drop(columns="regime").assign(learning_rate=rates)
 
-    kept = analysis.with_rate_kept(load)
-    assert kept["regime"].value_counts().to_dict() == {"small_batch": 25, "large_batch": 10}
-    assert set(kept["learning_rate"].dropna()) == {0.5}
+    compared = large_n.regimes_compared(load)
+    assert compared.index[-1] == (24_000, 0.5)
+    assert compared["networks"].iloc[-1] == 25 + 10
+    small, kept = load("vanishing_mnist_24000"), load("batch_or_rate_mnist_24000")
+    small, kept = small[small["regime"] == "small_batch"], kept[kept["learning_rate"] == 0.5]
+    both = pd.concat([small, kept.assign(regime="large_batch")], ignore_index=True)
+    assert compared["rho"].iloc[-1] == analysis.pooled_rho(both, "hessian_trace")
+    assert compared["delta"].iloc[-1] == analysis.delta(both)
 
 
 def test_intervals_of_means_are_students():

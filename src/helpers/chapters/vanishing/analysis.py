@@ -15,7 +15,6 @@ import pandas as pd
 from scipy import stats
 
 from helpers.chapters.vanishing import skill_model
-from helpers.experiments.batch_or_rate import SINGLE
 from helpers.experiments.row import cut_after, split_of, train_on
 from helpers.experiments.vanishing import PROTOCOLS, REGIMES, Vanishing
 from helpers.measures.sharpness import hessian_trace
@@ -61,18 +60,6 @@ def gather(
         sizes = [protocol.n for protocol in PROTOCOLS if protocol.dataset == dataset]
     frames = {n: load(f"vanishing_{dataset}_{n}") for n in sizes}
     return {n: frame[~frame["diverged"]].reset_index(drop=True) for n, frame in frames.items()}
-
-
-def with_rate_kept(load: Load) -> pd.DataFrame:
-    """Return the networks at n = 24,000 with the large-batch rate left where it was at 12,000.
-
-    The small batches are the paper's, the large ones those of the crossing's highest rate.
-    """
-    small = gather(load, sizes=[SINGLE])[SINGLE]
-    large = load(f"batch_or_rate_mnist_{SINGLE}")
-    kept = (large["learning_rate"] == large["learning_rate"].max()) & ~large["diverged"]
-    parts = [small[small["regime"] == "small_batch"], large[kept].assign(regime="large_batch")]
-    return pd.concat(parts, ignore_index=True)
 
 
 def printed_rho(n: int, measure: str) -> float:
